@@ -1,0 +1,1 @@
+"""Offhook: programmable voice that anyone can run."""

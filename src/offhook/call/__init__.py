@@ -1,0 +1,1 @@
+"""Call control, in nobody's protocol: what is happening."""

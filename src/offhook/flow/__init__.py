@@ -1,0 +1,1 @@
+"""What the customer asked for, and what they are told."""

@@ -1,0 +1,1 @@
+"""Fetching and decoding sound into prepared frames."""

@@ -1,0 +1,1 @@
+"""Typed header fields, one file per family, named as the RFC names them."""

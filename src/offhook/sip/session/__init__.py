@@ -1,0 +1,1 @@
+"""The INVITE session, split by what happens in it."""

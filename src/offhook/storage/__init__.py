@@ -1,0 +1,1 @@
+"""What happened: rows, and nothing of what they mean."""
