@@ -1,0 +1,244 @@
+"""Everything a call can ask of the world. What is not in this file, a call cannot say.
+
+Commands come out of `Call.poll_command()`; the call's own task carries them out, in order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NewType
+
+from offhook.flow.verbs import Sound, Target
+from offhook.flow.view import CallView, Cause, RecordingView
+
+__all__ = [
+    "AnswerLeg",
+    "Charge",
+    "Command",
+    "EarlyMediaLeg",
+    "Finished",
+    "FetchDocument",
+    "HangUpLeg",
+    "JoinLegs",
+    "LegId",
+    "Note",
+    "OweHangup",
+    "OweRecording",
+    "PartLegs",
+    "PlaceLeg",
+    "PlaybackId",
+    "PrepareSound",
+    "RecordingId",
+    "RequestId",
+    "RingLeg",
+    "SendDigits",
+    "StartPlayback",
+    "StartRecording",
+    "StopPlayback",
+    "StopRecording",
+]
+
+LegId = NewType("LegId", int)
+"""Counts up within a call; leg 0 is the party the call began with."""
+PlaybackId = NewType("PlaybackId", int)
+RecordingId = NewType("RecordingId", int)
+RequestId = NewType("RequestId", int)
+"""All count up within a call and are never used twice in it."""
+
+
+# ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceLeg:
+    """Call somebody. Answered by `LegPlaced` or `LegEnded`; the call itself watches the ring time-out."""
+
+    leg: LegId
+    target: Target
+    caller_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingLeg:
+    """Tell an incoming, unanswered party that it rings (180)."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyMediaLeg:
+    """Let an incoming, unanswered party hear something (183 with a description)."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerLeg:
+    """Answer an incoming party. Confirmed by `LegAnswered`."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUpLeg:
+    """End a leg, in whatever state it is. Confirmed by `LegEnded` with the same cause."""
+
+    leg: LegId
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinLegs:
+    """Let two parties hear each other."""
+
+    a: LegId
+    b: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLegs:
+    """Undo `JoinLegs`."""
+
+    a: LegId
+    b: LegId
+
+
+# ── sound ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareSound:
+    """Fetch and decode a sound. Answered by `SoundReady` or `SoundFailed`."""
+
+    request: RequestId
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPlayback:
+    """Play prepared sounds to one party, one after another; answered by `PlaybackEnded`. Replaces what plays there."""
+
+    leg: LegId
+    playback: PlaybackId
+    sounds: tuple[str, ...]
+    """Handles from `SoundReady`."""
+    loop: int = 1
+    """0: until stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPlayback:
+    """Stop a playback; `PlaybackEnded` still comes."""
+
+    leg: LegId
+    playback: PlaybackId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDigits:
+    """Send keys to a party (`0-9*#A-D`, `p` 50 ms, `P` 500 ms, `w` 0.5 s, `W` 1 s). Answered by `DigitsSent`."""
+
+    leg: LegId
+    request: RequestId
+    keys: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRecording:
+    """Record a party. Answered by `RecordingEnded`, whoever ends it."""
+
+    leg: LegId
+    recording: RecordingId
+    both: bool
+    """Also what the party hears (whole-call recording)."""
+    max_s: float | None
+    silence_s: float | None
+    """Ends after this much silence."""
+    keep_as: str | None
+    """A name of the call's own, deleted when the call ends; `None`: a recording of the customer's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRecording:
+    """Finish a recording."""
+
+    recording: RecordingId
+
+
+# ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchDocument:
+    """Ask the web application what next. Answered by `DocumentArrived` or `DocumentFailed`."""
+
+    request: RequestId
+    url: str
+    method: str
+    params: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OweRecording:
+    """A finished recording is owed to a URL (its parameters are the dialect's words for it)."""
+
+    url: str
+    params: tuple[tuple[str, str], ...]
+    recording: RecordingView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OweHangup:
+    """The end of the call is owed to a URL."""
+
+    url: str
+    params: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """Draw money for a leg. `CreditGone` comes back when the balance does not bear it."""
+
+    leg: LegId
+    amount: int
+    """In 1/10000 of the currency."""
+
+
+# ── the record ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An entry of the timeline. `data` is plain JSON, already without secrets."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The call is over and every leg and recording of it is closed: the last command of a call."""
+
+    view: CallView
+
+
+Command = (
+    PlaceLeg
+    | RingLeg
+    | EarlyMediaLeg
+    | AnswerLeg
+    | HangUpLeg
+    | JoinLegs
+    | PartLegs
+    | PrepareSound
+    | StartPlayback
+    | StopPlayback
+    | SendDigits
+    | StartRecording
+    | StopRecording
+    | FetchDocument
+    | OweRecording
+    | OweHangup
+    | Charge
+    | Note
+    | Finished
+)

@@ -1,0 +1,206 @@
+"""Everything that can happen to a call. What is not in this file, a call cannot hear.
+
+Events go into `Call.handle(event, now)`, from the call's own queue and nowhere else.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from offhook.call.commands import LegId, PlaybackId, RecordingId, RequestId
+from offhook.flow.program import Flow
+from offhook.flow.view import Cause
+
+__all__ = [
+    "CreditGone",
+    "DigitPressed",
+    "DigitsSent",
+    "DocumentArrived",
+    "DocumentFailed",
+    "Event",
+    "HangUp",
+    "LegAnswered",
+    "LegEnded",
+    "LegHeld",
+    "LegPlaced",
+    "LegProgress",
+    "Now",
+    "PlaybackEnded",
+    "RecordingEnded",
+    "SoundFailed",
+    "SoundReady",
+    "Tariff",
+]
+
+
+class Now(NamedTuple):
+    """The time, twice: deadlines run on `mono` and are exported on `wall`. Seconds."""
+
+    mono: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """What a leg costs, in 1/10000 of the currency."""
+
+    set_up: int = 0
+    per_minute: int = 0
+    """For each minute begun."""
+
+
+# ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegPlaced:
+    """The request to call somebody has left."""
+
+    leg: LegId
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegProgress:
+    """The far phone rings, or the far end lets us hear something before it answers."""
+
+    leg: LegId
+    early_media: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegAnswered:
+    """The party is there, and sound can go both ways."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegHeld:
+    """The far end put us on hold, or took us back."""
+
+    leg: LegId
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded:
+    """The leg is no more, whoever ended it. Comes once per leg."""
+
+    leg: LegId
+    cause: Cause
+    detail: str = ""
+    """What the protocol said, for the timeline (`486 Busy Here`)."""
+
+
+# ── sound ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitPressed:
+    """A key, once per press."""
+
+    leg: LegId
+    digit: str
+    """One of `0-9*#A-D`."""
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundReady:
+    """A sound can be played."""
+
+    request: RequestId
+    handle: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFailed:
+    """A sound could not be fetched or decoded."""
+
+    request: RequestId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackEnded:
+    """A playback is over."""
+
+    leg: LegId
+    playback: PlaybackId
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitsSent:
+    """The keys of a `SendDigits` are out."""
+
+    leg: LegId
+    request: RequestId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingEnded:
+    """A recording is finished and its file is closed."""
+
+    recording: RecordingId
+    reason: str
+    """`stopped`, `max`, `silence`, `closed` (its party left) or `failed`."""
+    duration_ms: int
+    voiced_ms: int
+    """How much of it was not silence."""
+    index: int | None = None
+    """The place among the call's recordings that are the customer's, given by the world; `None` for a kept one."""
+    wav_url: str = ""
+
+
+# ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentArrived:
+    """The web application has answered, and the dialect could read it."""
+
+    request: RequestId
+    flow: Flow
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFailed:
+    """The web application has not answered, or nothing that can be run."""
+
+    request: RequestId
+    cause: Cause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditGone:
+    """The balance does not bear the call any longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """End the call: an API, an operator, or a server that stops."""
+
+    cause: Cause
+
+
+Event = (
+    LegPlaced
+    | LegProgress
+    | LegAnswered
+    | LegHeld
+    | LegEnded
+    | DigitPressed
+    | SoundReady
+    | SoundFailed
+    | PlaybackEnded
+    | DigitsSent
+    | RecordingEnded
+    | DocumentArrived
+    | DocumentFailed
+    | CreditGone
+    | HangUp
+)

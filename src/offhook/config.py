@@ -1,0 +1,1 @@
+"""Settings, declared once: the documentation, the environment names and the help text come from here."""

@@ -1,0 +1,45 @@
+"""What every dialect can do, so that calls and the world need not know which one runs."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from offhook.flow.program import Flow, Outcome
+from offhook.flow.view import CallView, RecordingView
+
+__all__ = ["Dialect", "Params", "Reading"]
+
+Params = tuple[tuple[str, str], ...]
+"""Names and values of a webhook, in order, not yet encoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A document that could be read."""
+
+    flow: Flow
+    warnings: tuple[str, ...] = ()
+    """What was leniently understood, in words for the customer's timeline."""
+
+
+class Dialect(Protocol):
+    """Documents in, flows out; views in, webhook parameters out."""
+
+    name: str
+
+    def read(self, body: bytes, address: str) -> Reading:
+        """The flow that a document asks for; `address` is where it came from (base of relative URLs, may be empty).
+
+        Raises `offhook.flow.errors.DocumentError`, whose text tells the customer what to mend.
+        """
+
+    def begun(self, view: CallView) -> Params:
+        """The first control webhook of a call."""
+
+    def continued(self, view: CallView, outcome: Outcome) -> Params:
+        """A control webhook after a verb."""
+
+    def recorded(self, view: CallView, recording: RecordingView) -> Params:
+        """The post about a finished recording."""
+
+    def ended(self, view: CallView) -> Params:
+        """The post about the end of the call."""

@@ -1,0 +1,132 @@
+"""What a customer may see of a call: plain values that dialects and REST APIs put into their own words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NewType
+
+from offhook.flow.program import Outcome, Step
+
+__all__ = ["CallId", "CallState", "CallView", "Cause", "Direction", "LegView", "Performed", "RecordingView"]
+
+CallId = NewType("CallId", str)
+"""128 bits as 32 lower-case hex digits; each dialect dresses it (46elks: `c` before it; didML: a UUID)."""
+
+
+class Direction(Enum):
+    """Seen from us."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class CallState(Enum):
+    """Where a call stands. `ENDED_*` is for ever."""
+
+    ONGOING = "ongoing"
+    SUCCESS = "success"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+class Cause(Enum):
+    """Why a leg or a call ended, in nobody's protocol. The value is the word in timelines and `/v1`."""
+
+    NORMAL = "normal"
+    """Somebody hung up after an answer, or the flow came to its end."""
+    CANCELLED = "cancelled"
+    """The caller left before an answer."""
+    BUSY = "busy"
+    REJECTED = "rejected"
+    NO_ANSWER = "no_answer"
+    """The ring time-out ran out."""
+    UNAVAILABLE = "unavailable"
+    """Nobody is registered there, or the far end says it cannot be reached now."""
+    NOT_FOUND = "not_found"
+    """The number or address does not exist."""
+    NOT_ALLOWED = "not_allowed"
+    """No trunk takes the number, a SIP host is not allowed, or a caller ID is not ours."""
+    NETWORK_ERROR = "network_error"
+    """The far end could not be spoken to: transport, DNS, time-out of a transaction, a 5xx."""
+    INCOMPATIBLE_MEDIA = "incompatible_media"
+    """No codec in common (SIP 488)."""
+    CONGESTION = "congestion"
+    """We, or the carrier, refuse for load (503)."""
+    MEDIA_LOST = "media_lost"
+    """No sound has come for too long, or the media engine died."""
+    TIME_LIMIT = "time_limit"
+    NO_CREDIT = "no_credit"
+    HOOK_FAILED = "hook_failed"
+    """A control webhook could not be had within its budget; the timeline says how."""
+    BAD_DOCUMENT = "bad_document"
+    """The web application's answer is no document that we can run."""
+    FLOW_LOOP = "flow_loop"
+    """Too many steps or documents without any time passing."""
+    NO_FLOW = "no_flow"
+    """The number has nothing to run."""
+    SERVER_SHUTDOWN = "server_shutdown"
+    SERVER_RESTART = "server_restart"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """One verb that ran, and how it ended."""
+
+    step: Step
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegView:
+    """One party that a Dial called."""
+
+    to: str
+    from_: str
+    state: CallState
+    duration_s: int
+    """Whole seconds connected; 0 if never answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingView:
+    """A finished recording."""
+
+    index: int
+    """From 0, in the order of completion; part of its id."""
+    created: datetime
+    """When it was finished, UTC."""
+    duration_s: int
+    wav_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    """A call as its customer may see it. All times are UTC."""
+
+    id: CallId
+    direction: Direction
+    from_: str
+    to: str
+    created: datetime
+    state: CallState = CallState.ONGOING
+    start: datetime | None = None
+    """When it was answered."""
+    end: datetime | None = None
+    cause: Cause | None = None
+    cost: int | None = None
+    """In 1/10000 of the currency; `None` when nothing was charged."""
+    ring_timeout_s: int | None = None
+    owner: str = ""
+    """Account or subaccount id."""
+    performed: tuple[Performed, ...] = ()
+    legs: tuple[LegView, ...] = ()
+    recordings: tuple[str, ...] = ()
+    """Ids, oldest first."""
+
+    @property
+    def duration_s(self) -> int | None:
+        """Whole seconds from the answer to the end; `None` if never answered or not over."""
+        if self.start is None or self.end is None:
+            return None
+        return max(0, round((self.end - self.start).total_seconds()))
