@@ -1,0 +1,71 @@
+# Every command a developer needs; CI runs the same ones. `make help` lists them.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell scripts/find-python 2>/dev/null)
+RUST_SOURCES := $(shell find native -name '*.rs' -not -path '*/target/*') native/Cargo.toml
+FUZZ_SECONDS ?= 30
+export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
+
+.PHONY: help setup setup-dev demo test check format lint types contracts fast native-test serve bench fuzz peers clean
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(RUST_SOURCES)
+	@scripts/preflight
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up (Python packages and the media engine; the first time takes a few minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed ## install what running needs into .venv
+
+setup-dev: $(VENV)/.installed-dev ## install what developing needs into .venv
+
+demo: setup ## a real call: server, voice application and phone, shown as it happens
+	@$(BIN)/python examples/demo/run.py
+
+serve: setup ## a server to try things on
+	@$(BIN)/offhook serve --dev
+
+peers: ## install the real SIP peers that the tests call (needs root; elsewhere says which)
+	@scripts/peers
+
+test: setup-dev peers native-test contracts ## everything that must pass
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
+
+native-test: setup-dev ## the media engine's own tests
+	cd native && cargo test --release --quiet
+
+check: setup-dev format lint types contracts fast ## before every commit
+
+format:
+	$(BIN)/ruff format --quiet .
+
+lint:
+	$(BIN)/ruff check --quiet .
+	cd native && cargo clippy --release --quiet --all-targets -- -D warnings
+
+types:
+	$(BIN)/mypy
+
+contracts: setup-dev
+	@PYTHONPATH=src $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=src $(BIN)/lint-imports
+
+fast: setup-dev ## the tests that need no peer
+	$(BIN)/python -m pytest -n auto --dist loadfile -q -m 'not interop'
+
+fuzz: setup-dev ## every parser, FUZZ_SECONDS each
+	@for target in sip sdp documents; do $(BIN)/python -m fuzz.$$target --seconds $(FUZZ_SECONDS) || exit 1; done
+	cd native && FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --quiet --test fuzz -- --ignored
+
+bench: setup-dev ## the figures of docs/design/performance.md, measured here
+	$(BIN)/python -m benchmarks
+
+clean: ## forget what was built
+	rm -rf $(VENV) native/target
