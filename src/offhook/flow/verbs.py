@@ -24,6 +24,7 @@ __all__ = [
     "Speech",
     "Target",
     "UnusableSound",
+    "UnusableTarget",
     "UrlSound",
     "Verb",
 ]
@@ -91,12 +92,22 @@ class NumberTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipTarget:
-    """A `sip:` or `sips:` URI as the customer wrote it; allowed hosts are checked when the leg is placed."""
+    """A `sip:` or `sips:` URI as the customer wrote it; allowed hosts are checked when the leg is placed.
+
+    Without a user part (`sip:host`) the call's `to` is the user.
+    """
 
     uri: str
 
 
-Target = NumberTarget | SipTarget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusableTarget:
+    """Something that stands where a number should, and is none. Calling it fails, and the other targets still ring."""
+
+    text: str
+
+
+Target = NumberTarget | SipTarget | UnusableTarget
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,11 +135,12 @@ class Gather:
 
     prompts: tuple[Sound, ...]
     min_digits: int = 1
+    """Fewer than these when the time runs out are no input. A finish key takes any number of keys but none."""
     max_digits: int = 1
     timeout_s: float = 10.0
     """How long to wait after the prompt for the first key, and after each key for the next."""
     tries: int = 3
-    """How often the prompt is played in all, while fewer than `min_digits` have come."""
+    """How often the prompt is played in all, while the input is too short. Each try begins without keys."""
     finish_keys: frozenset[str] = frozenset("#")
     """Keys that end the input and do not belong to it."""
     skippable: bool = True
@@ -144,7 +156,8 @@ class Dial:
 
     targets: tuple[Target, ...]
     caller_id: str | None = None
-    """`None`: the other party's number (the incoming caller's; the called one's on an outgoing call's bridge)."""
+    """A number, or the customer's text as it is; whether it may be shown is checked when the leg is placed.
+    `None`: the other party's number (the incoming caller's; the called one's on an outgoing call's bridge)."""
     ring_timeout_s: float = 60.0
     time_limit_s: float | None = None
     """How long the two may talk."""
