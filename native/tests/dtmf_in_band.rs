@@ -353,10 +353,12 @@ fn a_hole_of_one_packet_does_not_split_a_key() {
 #[test]
 fn what_we_dial_is_what_we_hear() {
     let wanted = "0123456789*#ABCD";
-    let steps = wanted
-        .chars()
-        .map(|key| DialStep::Digit(Digit::from_char(key).expect("a key")));
-    let mut dialler = ToneDialler::new(steps, 70, 50);
+    let steps = wanted.chars().map(|key| DialStep {
+        digit: Digit::from_char(key),
+        duration_ms: 70,
+        pause_ms: 50,
+    });
+    let mut dialler = ToneDialler::new(steps);
     let mut line = Vec::new();
     let mut frame = [0; 160];
     while dialler.fill(&mut frame) {

@@ -89,11 +89,13 @@ pub enum DigitEvent {
 
 /// One step of a dialled string, for both senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DialStep {
-    /// Press a key.
-    Digit(Digit),
-    /// Wait, in milliseconds, besides the usual gap between two keys.
-    Pause(u32),
+pub struct DialStep {
+    /// The key to press; `None` to stay silent for `duration_ms`.
+    pub digit: Option<Digit>,
+    /// How long the key is down, in ms. Senders hold it between what a receiver must hear and what a person can mean.
+    pub duration_ms: u32,
+    /// How long it is quiet after it, in ms. After a key never less than a receiver needs to tell two keys apart.
+    pub pause_ms: u32,
 }
 
 #[cfg(test)]

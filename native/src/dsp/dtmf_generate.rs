@@ -69,19 +69,15 @@ impl Tone {
 #[derive(Debug, Clone)]
 pub struct ToneDialler {
     steps: VecDeque<DialStep>,
-    tone_ms: u32,
-    gap_ms: u32,
     tone: Option<Tone>,
     quiet_samples: u32,
 }
 
 impl ToneDialler {
-    /// Dials `steps` with tones and gaps of the given lengths, held between [`SHORTEST_MS`] and [`LONGEST_MS`].
-    pub fn new(steps: impl IntoIterator<Item = DialStep>, tone_ms: u32, gap_ms: u32) -> Self {
+    /// Dials `steps` one after the other.
+    pub fn new(steps: impl IntoIterator<Item = DialStep>) -> Self {
         Self {
             steps: steps.into_iter().collect(),
-            tone_ms,
-            gap_ms: gap_ms.clamp(SHORTEST_MS, LONGEST_MS),
             tone: None,
             quiet_samples: 0,
         }
@@ -111,7 +107,6 @@ impl ToneDialler {
             let count = tone.fill(out);
             if count < out.len() {
                 self.tone = None;
-                self.quiet_samples = self.gap_ms * SAMPLES_PER_MS;
             }
             return count;
         }
@@ -121,14 +116,18 @@ impl ToneDialler {
             self.quiet_samples -= count as u32;
             return count;
         }
-        match self.steps.pop_front() {
-            Some(DialStep::Digit(digit)) => self.tone = Some(Tone::new(digit, self.tone_ms)),
-            Some(DialStep::Pause(ms)) => self.quiet_samples = ms.saturating_mul(SAMPLES_PER_MS),
-            None => {
-                out.fill(0);
-                return out.len();
+        let Some(step) = self.steps.pop_front() else {
+            out.fill(0);
+            return out.len();
+        };
+        let quiet_ms = match step.digit {
+            Some(digit) => {
+                self.tone = Some(Tone::new(digit, step.duration_ms));
+                step.pause_ms.max(SHORTEST_MS)
             }
-        }
+            None => step.duration_ms.saturating_add(step.pause_ms),
+        };
+        self.quiet_samples = quiet_ms.saturating_mul(SAMPLES_PER_MS);
         0
     }
 }
@@ -180,12 +179,17 @@ mod tests {
 
     #[test]
     fn a_string_keeps_its_times() {
-        let steps = [
-            DialStep::Digit(digit('1')),
-            DialStep::Pause(500),
-            DialStep::Digit(digit('2')),
-        ];
-        let mut dialler = ToneDialler::new(steps, 100, 60);
+        let key = |character| DialStep {
+            digit: Some(digit(character)),
+            duration_ms: 100,
+            pause_ms: 60,
+        };
+        let wait = DialStep {
+            digit: None,
+            duration_ms: 400,
+            pause_ms: 100,
+        };
+        let mut dialler = ToneDialler::new([key('1'), wait, key('2')]);
         let mut samples = Vec::new();
         let mut frame = [0; 160];
         while dialler.fill(&mut frame) {
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn nothing_to_dial_is_done_at_once() {
-        let mut dialler = ToneDialler::new([], 100, 100);
+        let mut dialler = ToneDialler::new([]);
         let mut frame = [3; 160];
         assert!(!dialler.fill(&mut frame));
         assert_eq!(frame, [0; 160]);
