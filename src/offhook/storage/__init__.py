@@ -1,1 +1,1 @@
-"""What happened: rows, and nothing of what they mean."""
+"""What happened: rows, and nothing of what they mean. `store.Storage` opens it all."""

@@ -1,0 +1,62 @@
+"""The writes, made once: each is compiled once, and the writer groups by their identity."""
+
+from typing import Any
+
+from sqlalchemy import Executable, Table, bindparam, delete, insert, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from offhook.storage import schema
+
+__all__ = [
+    "DELETE_CALLER_ID",
+    "DELETE_EVENTS",
+    "DELETE_NUMBER",
+    "DELETE_RECORDING",
+    "DELETE_TRUNK",
+    "ERASE_CALL",
+    "INSERT_CALLER_ID",
+    "INSERT_CHARGE",
+    "INSERT_EVENT",
+    "INSERT_RECORDING",
+    "INSERT_TRANSACTION",
+    "SAVE_ACCOUNT",
+    "SAVE_CALL",
+    "SAVE_NUMBER",
+    "SAVE_TRUNK",
+]
+
+
+def _save(table: Table) -> Executable:
+    """Inserts a whole row, or replaces the one with its primary key."""
+    statement = sqlite_insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed: dict[str, Any] = {
+        column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys
+    }
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+SAVE_ACCOUNT = _save(schema.accounts)
+SAVE_CALL = _save(schema.calls)
+SAVE_NUMBER = _save(schema.numbers)
+SAVE_TRUNK = _save(schema.trunks)
+INSERT_CALLER_ID = sqlite_insert(schema.caller_ids).on_conflict_do_nothing()
+INSERT_EVENT = insert(schema.events)
+INSERT_CHARGE = insert(schema.charges)
+INSERT_RECORDING = _save(schema.recordings)
+INSERT_TRANSACTION = insert(schema.transactions)
+
+DELETE_CALLER_ID = delete(schema.caller_ids).where(
+    schema.caller_ids.c.account == bindparam("of_account"), schema.caller_ids.c.number == bindparam("of_number")
+)
+DELETE_NUMBER = delete(schema.numbers).where(schema.numbers.c.id == bindparam("of_id"))
+DELETE_TRUNK = delete(schema.trunks).where(schema.trunks.c.id == bindparam("of_id"))
+DELETE_EVENTS = delete(schema.events).where(schema.events.c.call_id == bindparam("of_call"))
+DELETE_RECORDING = delete(schema.recordings).where(
+    schema.recordings.c.call_id == bindparam("of_call"), schema.recordings.c.number == bindparam("of_number")
+)
+ERASE_CALL = (
+    update(schema.calls)
+    .where(schema.calls.c.id == bindparam("of_call"))
+    .values(deleted=bindparam("at"), from_number="", to_number="", actions=[], legs=[])
+)

@@ -1,0 +1,100 @@
+"""Everything kept, opened together: database, key, directory, records.
+
+One process at a time may open a data directory for writing; a lock file says so, and the kernel lets go of it when the
+process dies, however it dies.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from offhook.storage.database import migrate, open_engine
+from offhook.storage.directory import Directory
+from offhook.storage.keys import ServerKey
+from offhook.storage.records import Records
+from offhook.storage.writer import Writer
+
+__all__ = ["InUse", "Storage"]
+
+LOCK_FILE = "offhook.lock"
+READERS = 4
+
+T = TypeVar("T")
+
+
+class InUse(Exception):
+    """Another process has the data directory open; the text says which and what to do."""
+
+
+class Storage:
+    """`Storage.open(...)`, then `directory` and `records`, then `close()`."""
+
+    def __init__(self, data_dir: Path, engine: Engine, key: ServerKey, lock: int) -> None:
+        self.data_dir = data_dir
+        self.key = key
+        self.writer = Writer(engine)
+        self._engine = engine
+        self._lock = lock
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
+        with engine.connect() as connection:
+            self.directory = Directory(connection, self.writer, key)
+        self.records = Records(self.writer)
+
+    @classmethod
+    def open(cls, data_dir: Path, url: str | None = None, *, durability: str = "process") -> "Storage":
+        """Makes the folder and key if need be, migrates, loads.
+
+        Raises `InUse`, `offhook.storage.database.DatabaseError`, `offhook.storage.keys.KeyFileError` or `OSError`.
+        """
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _lock(data_dir / LOCK_FILE)
+        try:
+            key = ServerKey.load(data_dir)
+            engine = open_engine(url or f"sqlite:///{data_dir / 'offhook.db'}", durability=durability)
+            migrate(engine)
+            return cls(data_dir, engine, key, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where paths of recordings begin."""
+        return self.data_dir / "recordings"
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs a query on a reader thread; it sees what was durable when it began."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_blocking, query)
+
+    def read_blocking(self, query: Callable[[Connection], T]) -> T:
+        """Runs a query here and now."""
+        with self._engine.connect() as connection:
+            return query(connection)
+
+    def close(self) -> None:
+        """Writes what is left and lets go of the data directory."""
+        self.writer.close()
+        self._readers.shutdown()
+        self._engine.dispose()
+        os.close(self._lock)
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise InUse(
+            f"{path.parent} is in use by process {holder}; talk to that server, stop it, or choose another data_dir"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor

@@ -1,0 +1,259 @@
+"""One thread that writes, in groups, so that no call waits for the disk.
+
+`put` only appends to a queue in memory. The thread takes what has gathered and commits it as one transaction. While the
+database is locked, or the disk full, it keeps everything and tries again; past `MAX_PENDING` timeline entries are let
+go (counted, and told by `health`), past twice that everything is. A row that the database refuses for what it is (not
+for the disk's sake) is dropped alone and logged: it would otherwise hold back all behind it for ever.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Executable
+from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
+
+__all__ = ["StorageUnavailable", "Writer", "WriterHealth"]
+
+LINGER_S = 0.004
+"""How long the first row of a group waits for company; a flush does not wait."""
+MAX_GROUP = 2000
+"""Rows of one transaction."""
+MAX_PENDING = 100_000
+"""Rows in memory beyond which timeline entries are let go; twice as many, and every row is."""
+RETRY_FIRST_S = 0.05
+RETRY_MOST_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class StorageUnavailable(Exception):
+    """Rows could not be made durable in the time given; they are still kept in memory and tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterHealth:
+    """How writing goes."""
+
+    pending: int
+    """Rows not durable yet."""
+    failing_since: float | None
+    """`time.monotonic()` of the first failure in a row; `None`: all is well."""
+    error: str
+    """What the database last said."""
+    dropped: int
+    """Rows let go since the start: there was no room, or the database refused them."""
+    committed: int
+    groups: int
+
+
+@dataclass(slots=True)
+class _Write:
+    statement: Executable
+    params: Mapping[str, Any]
+    key: str | None
+    appends: bool
+
+
+class Writer:
+    """The only thread that writes. Every method may be called from any thread."""
+
+    def __init__(self, engine: Engine, *, max_pending: int = MAX_PENDING) -> None:
+        self._engine = engine
+        self._max_pending = max_pending
+        self._queue: deque[_Write | Future[None]] = deque()
+        self._filled = threading.Event()
+        self._urgent = threading.Event()
+        self._closing = False
+        self._group: deque[_Write] = deque()
+        self._let_go = 0
+        self._refused = 0
+        self._committed = 0
+        self._groups = 0
+        self._failing_since: float | None = None
+        self._error = ""
+        self._waiting: list[Future[None]] = []
+        self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+        self._thread.start()
+
+    # ── giving it work ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(
+        self, statement: Executable, params: Mapping[str, Any], *, key: str | None = None, appends: bool = False
+    ) -> bool:
+        """Queues one row; never blocks. False: it was let go for want of room.
+
+        `key`: the statement writes a whole row, so that within a group the last one of a key stands for all.
+        `appends`: it only adds to a log; such rows go before the others of their group, and are let go first.
+        """
+        room = self._max_pending if appends else 2 * self._max_pending
+        if len(self._queue) >= room:
+            self._let_go += 1
+            return False
+        self._queue.append(_Write(statement, params, key, appends))
+        if not self._filled.is_set():
+            self._filled.set()
+        return True
+
+    def flushed(self) -> "Future[None]":
+        """Done when everything put before is durable."""
+        future: Future[None] = Future()
+        self._queue.append(future)
+        self._urgent.set()
+        self._filled.set()
+        return future
+
+    async def flush(self, timeout_s: float = 5.0) -> None:
+        """Waits, without blocking the loop, until everything put before is durable. Raises `StorageUnavailable`."""
+        if not self._queue and not self._group:
+            return
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self.flushed()), timeout_s)
+        except TimeoutError:
+            raise StorageUnavailable(self._error or f"rows took more than {timeout_s} s to become durable") from None
+
+    def flush_blocking(self, timeout_s: float = 5.0) -> None:
+        """The same for code without a loop."""
+        try:
+            self.flushed().result(timeout_s)
+        except TimeoutError:
+            raise StorageUnavailable(self._error or f"rows took more than {timeout_s} s to become durable") from None
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Writes what is left and ends the thread. What cannot be written in time is lost, and logged."""
+        self._closing = True
+        self._urgent.set()
+        self._filled.set()
+        self._thread.join(timeout_s)
+        left = len(self._queue) + len(self._group)
+        if left:
+            log.error("storage closed with rows not written: %s rows, %s", left, self._error or "no time")
+
+    def health(self) -> WriterHealth:
+        """How writing goes."""
+        return WriterHealth(
+            pending=len(self._queue) + len(self._group),
+            failing_since=self._failing_since,
+            error=self._error,
+            dropped=self._let_go + self._refused,
+            committed=self._committed,
+            groups=self._groups,
+        )
+
+    # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        pause_s = RETRY_FIRST_S
+        while True:
+            if not self._group:
+                if not self._queue:
+                    if self._closing:
+                        return
+                    self._filled.wait()
+                    self._filled.clear()
+                    if not self._closing:
+                        self._urgent.wait(LINGER_S)
+                self._urgent.clear()
+                self._take()
+            try:
+                self._commit()
+            except Exception as error:
+                self._failed(error)
+                if self._closing:
+                    return
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_MOST_S)
+                continue
+            pause_s = RETRY_FIRST_S
+            self._failing_since, self._error = None, ""
+            for future in self._waiting:
+                with contextlib.suppress(InvalidStateError):  # whoever waited may have given up meanwhile
+                    future.set_result(None)
+            self._waiting.clear()
+
+    def _take(self) -> None:
+        """A group, up to the first flush: whoever flushes waits for what came before, not for what comes after."""
+        while self._queue and len(self._group) < MAX_GROUP:
+            item = self._queue.popleft()
+            if isinstance(item, Future):
+                self._waiting.append(item)
+                break
+            self._group.append(item)
+        if self._queue:
+            self._filled.set()
+
+    def _commit(self) -> None:
+        """Makes the group durable; raises with the group, or what is left of it, still in hand."""
+        if not self._group:
+            return
+        try:
+            with self._engine.begin() as connection:
+                for statement, rows in _in_runs(self._group):
+                    connection.execute(statement, rows)
+        except Exception as error:
+            if not _is_fault_of_a_row(error):
+                raise
+            log.error("a group of rows was refused (%s); trying them one by one", _reason(error))
+            self._commit_singly()
+        else:
+            self._committed += len(self._group)
+            self._groups += 1
+            self._group.clear()
+
+    def _commit_singly(self) -> None:
+        while self._group:
+            write = self._group[0]
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(write.statement, dict(write.params))
+                self._committed += 1
+            except Exception as error:
+                if not _is_fault_of_a_row(error):
+                    raise
+                self._refused += 1
+                log.error("a row was refused and dropped: %s", _reason(error))
+            self._group.popleft()
+        self._groups += 1
+
+    def _failed(self, error: Exception) -> None:
+        self._error = _reason(error)
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            log.error("storage cannot write (%s); rows are kept in memory and tried again", self._error)
+
+
+def _is_fault_of_a_row(error: Exception) -> bool:
+    """False for what the disk, a lock or a damaged file causes: that is worth another try, a wrong row is not."""
+    return not (isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError)
+
+
+def _reason(error: Exception) -> str:
+    return str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+
+
+def _in_runs(group: Iterable[_Write]) -> list[tuple[Executable, list[dict[str, Any]]]]:
+    """Statements with the rows each is executed for, as few as order allows."""
+    appended: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
+    runs: list[tuple[Executable, list[dict[str, Any]]]] = []
+    last: dict[tuple[int, str], int] = {}
+    for place, write in enumerate(group):
+        if write.key is not None:
+            last[id(write.statement), write.key] = place
+    for place, write in enumerate(group):
+        if write.appends:
+            appended.setdefault(id(write.statement), (write.statement, []))[1].append(dict(write.params))
+            continue
+        if write.key is not None and last[id(write.statement), write.key] != place:
+            continue
+        if runs and runs[-1][0] is write.statement:
+            runs[-1][1].append(dict(write.params))
+        else:
+            runs.append((write.statement, [dict(write.params)]))
+    return [*appended.values(), *runs]

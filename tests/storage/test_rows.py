@@ -1,0 +1,38 @@
+"""Rows and tables have the same columns, so that a row can be written and read without a map between them."""
+
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Table
+
+from offhook.storage import rows, schema
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [
+        (rows.AccountRow, schema.accounts),
+        (rows.CallRow, schema.calls),
+        (rows.CallerIdRow, schema.caller_ids),
+        (rows.ChargeRow, schema.charges),
+        (rows.EventRow, schema.events),
+        (rows.NumberRow, schema.numbers),
+        (rows.RecordingRow, schema.recordings),
+        (rows.TransactionRow, schema.transactions),
+        (rows.TrunkRow, schema.trunks),
+    ],
+)
+def test_columns(kind: type, table: Table) -> None:
+    assert [field.name for field in fields(kind)] == [column.name for column in table.columns]
+
+
+def test_no_table_is_without_a_row() -> None:
+    assert len(schema.metadata.tables) == 9
+
+
+def test_columns_of_a_row() -> None:
+    row = rows.EventRow(call_id="c", seq=1, at=datetime(2026, 1, 1, tzinfo=UTC), kind="k", data={"a": (1,)})
+    assert rows.columns_of(row) == {"call_id": "c", "seq": 1, "at": row.at, "kind": "k", "data": {"a": (1,)}}
+    trunk = rows.TrunkRow(id="k", name="n", address="sip:a", prefixes=("+46",), created=row.at)
+    assert rows.columns_of(trunk)["prefixes"] == ["+46"]

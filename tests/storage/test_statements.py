@@ -1,0 +1,23 @@
+"""A save replaces every column of a row but its key."""
+
+import pytest
+from sqlalchemy import Executable, Table
+from sqlalchemy.dialects.sqlite import dialect
+
+from offhook.storage import schema, statements
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        (statements.SAVE_ACCOUNT, schema.accounts),
+        (statements.SAVE_CALL, schema.calls),
+        (statements.SAVE_NUMBER, schema.numbers),
+        (statements.SAVE_TRUNK, schema.trunks),
+        (statements.INSERT_RECORDING, schema.recordings),
+    ],
+)
+def test_a_save_replaces_all_but_the_key(statement: Executable, table: Table) -> None:
+    replaced = str(statement.compile(dialect=dialect())).split("DO UPDATE SET")[1]  # type: ignore[attr-defined]
+    for column in table.columns:
+        assert (f"{column.name} = excluded.{column.name}" in replaced) is not column.primary_key

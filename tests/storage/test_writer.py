@@ -1,0 +1,140 @@
+"""The writer: groups, order, what a flush promises, and what happens when the database will not take it."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from offhook.storage import schema, statements
+from offhook.storage.database import migrate, open_engine
+from offhook.storage.writer import StorageUnavailable, Writer
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def writer(engine: Engine) -> Iterator[Writer]:
+    made = Writer(engine)
+    yield made
+    made.close()
+
+
+def event(seq: int, **data: Any) -> dict[str, Any]:
+    return {"call_id": "c", "seq": seq, "at": NOW, "kind": "k", "data": data}
+
+
+def seqs(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        return [row.seq for row in connection.execute(select(schema.events).order_by(schema.events.c.seq))]
+
+
+async def test_flush_makes_durable_what_came_before_in_few_groups(engine: Engine, writer: Writer) -> None:
+    for seq in range(1, 501):
+        assert writer.put(statements.INSERT_EVENT, event(seq), appends=True)
+    await writer.flush()
+    assert seqs(engine) == list(range(1, 501))
+    health = writer.health()
+    assert (health.pending, health.failing_since, health.dropped, health.committed) == (0, None, 0, 500)
+    assert health.groups < 50
+
+
+async def test_flush_of_nothing_returns_at_once(writer: Writer) -> None:
+    await writer.flush(timeout_s=0.0)
+    writer.flush_blocking()
+    assert writer.health().groups == 0
+
+
+def test_rows_written_without_a_flush_become_durable_at_close(engine: Engine) -> None:
+    writer = Writer(engine)
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    writer.close()
+    assert seqs(engine) == [1]
+
+
+def caller_id(number: str) -> dict[str, Any]:
+    return {"account": "u", "number": number, "created": NOW}
+
+
+async def test_order_holds_between_statements_and_the_last_of_a_key_stands(engine: Engine, writer: Writer) -> None:
+    trunk = {"id": "k", "name": "t", "address": "sip:a", "username": "", "sealed_password": None, "register": False}
+    trunk |= {"prefixes": [], "from_addresses": [], "created": NOW}
+    writer.put(statements.INSERT_CALLER_ID, caller_id("+1"))
+    writer.put(statements.SAVE_TRUNK, trunk, key="k")
+    writer.put(statements.DELETE_CALLER_ID, {"of_account": "u", "of_number": "+1"})
+    writer.put(statements.SAVE_TRUNK, trunk | {"address": "sip:b"}, key="k")
+    writer.put(statements.INSERT_CALLER_ID, caller_id("+2"))
+    await writer.flush()
+    with engine.connect() as connection:
+        assert [row.number for row in connection.execute(select(schema.caller_ids))] == ["+2"]
+        assert [row.address for row in connection.execute(select(schema.trunks))] == ["sip:b"]
+
+
+async def test_a_wrong_row_is_dropped_alone(engine: Engine, writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    writer.put(statements.INSERT_EVENT, event(2, unwritable=object()), appends=True)
+    writer.put(statements.INSERT_EVENT, event(3), appends=True)
+    await writer.flush()
+    assert seqs(engine) == [1, 3]
+    assert writer.health().dropped == 2
+    assert writer.health().failing_since is None
+    assert "UNIQUE constraint failed" in caplog.text
+
+
+async def test_a_locked_database_loses_nothing(engine: Engine, writer: Writer, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    with pytest.raises(StorageUnavailable):
+        await writer.flush(timeout_s=0.05)
+    failing = asyncio.get_running_loop().run_in_executor(None, _until_failing, writer)
+    await asyncio.wait_for(failing, 20)
+    assert "locked" in writer.health().error
+    assert writer.health().pending >= 1
+    other.execute("COMMIT")
+    other.close()
+    await writer.flush(timeout_s=20)
+    assert seqs(engine) == [1]
+    assert writer.health().failing_since is None
+
+
+def _until_failing(writer: Writer) -> None:
+    poll = threading.Event()
+    while writer.health().failing_since is None:
+        poll.wait(0.01)
+
+
+async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go_first(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")  # of this connection only; the pool hands it out again
+    writer = Writer(engine, max_pending=10)
+    data = "x" * 5000
+    for seq in range(1, 11):
+        writer.put(statements.INSERT_EVENT, event(seq, data=data), appends=True)
+    await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, _until_failing, writer), 20)
+    assert "full" in writer.health().error
+    kept = sum(writer.put(statements.INSERT_EVENT, event(seq), appends=True) for seq in range(100, 120))
+    assert kept <= 10
+    assert writer.put(statements.INSERT_CALLER_ID, caller_id("+1"))
+    room = sum(writer.put(statements.INSERT_CALLER_ID, caller_id(f"+{n}")) for n in range(2, 40))
+    assert room < 20
+    assert writer.health().dropped > 0
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    await writer.flush(timeout_s=20)
+    assert set(range(1, 11)) <= set(seqs(engine))
+    writer.close()
