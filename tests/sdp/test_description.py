@@ -126,6 +126,12 @@ def test_what_would_leave_us_guessing_is_refused_with_its_line(data: bytes, line
     assert refused.value.line == line
 
 
+def test_a_nul_between_stray_bytes_joins_nothing() -> None:
+    # Found by fuzzing: C2 and 80 alone are no text, C2 80 together is one character.
+    description = parse(HEAD.replace(b"o=-", b"o=\xc2\x00\x80") + AUDIO)
+    assert parse(serialise(description)) == description
+
+
 def test_a_refused_stream_needs_no_address() -> None:
     data = HEAD.replace(b"c=IN IP4 192.0.2.1\r\n", b"") + b"m=audio 0 RTP/AVP 8\r\n"
     assert parse(data).media[0].port == 0

@@ -97,7 +97,10 @@ def parse(data: bytes) -> Description:
     if len(data) > MAX_DESCRIPTION_BYTES:
         raise SdpError(f"{len(data)} bytes are more than the {MAX_DESCRIPTION_BYTES} that are read")
     reader = _Reader()
-    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip()
+    # NULs go before decoding: taken out later, they could join two stray bytes to one character.
+    text = (
+        data.replace(b"\0", b"").decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n").rstrip()
+    )
     lines = text.split("\n")
     if len(lines) > MAX_LINES:
         raise SdpError(f"{len(lines)} lines are more than the {MAX_LINES} that are read")
