@@ -96,7 +96,7 @@ class JoinLegs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartLegs:
-    """Undo `JoinLegs`."""
+    """Undo `JoinLegs`. One of them, or both, may be gone already."""
 
     a: LegId
     b: LegId
@@ -155,11 +155,14 @@ class StartRecording:
     """Ends after this much silence."""
     keep_as: str | None
     """A name of the call's own, deleted when the call ends; `None`: a recording of the customer's."""
+    min_ms: int = 0
+    min_voiced_ms: int = 0
+    """A recording below either is thrown away when it is closed: it gets no index, no URL and no row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecording:
-    """Finish a recording."""
+    """Finish a recording; one that has ended already is left alone."""
 
     recording: RecordingId
 
@@ -196,7 +199,7 @@ class OweHangup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """Draw money for a leg. `CreditGone` comes back when the balance does not bear it."""
+    """Draw money for a leg, even below nothing. `CreditGone` comes back when the balance does not bear it."""
 
     leg: LegId
     amount: int
@@ -208,7 +211,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """An entry of the timeline. `data` is plain JSON, already without secrets."""
+    """An entry of the timeline. `data` is plain JSON, already without secrets; the kinds are in docs/design/call.md."""
 
     kind: str
     data: Mapping[str, Any]

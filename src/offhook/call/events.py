@@ -124,7 +124,7 @@ class SoundFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackEnded:
-    """A playback is over."""
+    """A playback was played to its end, stopped, or failed. None comes when the leg itself ends: `LegEnded` says it."""
 
     leg: LegId
     playback: PlaybackId
@@ -150,7 +150,8 @@ class RecordingEnded:
     voiced_ms: int
     """How much of it was not silence."""
     index: int | None = None
-    """The place among the call's recordings that are the customer's, given by the world; `None` for a kept one."""
+    """The place among the call's recordings that are the customer's, given by the world in the order of completion;
+    `None` for one kept under a name, and for one that was thrown away as too short."""
     wav_url: str = ""
 
 

@@ -38,6 +38,8 @@ class Cause(Enum):
     """The caller left before an answer."""
     BUSY = "busy"
     REJECTED = "rejected"
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    """Somebody else of those who rang together was quicker (RFC 3326: a phone shows no missed call)."""
     NO_ANSWER = "no_answer"
     """The ring time-out ran out."""
     UNAVAILABLE = "unavailable"

@@ -1,0 +1,433 @@
+"""A call: one party, the flow that controls it, and everything that is done for it, in nobody's protocol.
+
+    call = Call.incoming(…) or Call.outgoing(…) or Call.restore(…)
+    call.handle(event, now) · call.handle_timer(now)      then drain
+    call.poll_command() → Command | None                  and ask again for
+    call.poll_deadline() → moment or None                 on the monotonic clock
+
+It routes events to whoever they are for (a leg, a performer, the book of recordings), moves the flow, and sees that the
+end is an end: every leg hung up, every recording closed, what is owed said, then `Finished`, once. What a verb does
+stands in `perform/`, what two joined parties do in `bridge.py`, what anything costs in `policy.py`. See
+docs/design/call.md.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self, assert_never
+
+from offhook.call import recordings
+from offhook.call.commands import Charge, Command, FetchDocument, Finished, OweHangup
+from offhook.call.events import (
+    CreditGone,
+    DigitPressed,
+    DigitsSent,
+    DocumentArrived,
+    DocumentFailed,
+    Event,
+    HangUp,
+    LegAnswered,
+    LegEnded,
+    LegHeld,
+    LegPlaced,
+    LegProgress,
+    Now,
+    PlaybackEnded,
+    RecordingEnded,
+    SoundFailed,
+    SoundReady,
+    Tariff,
+)
+from offhook.call.facts import Facts, read_facts, written_facts
+from offhook.call.leg import Leg, LegEvent, LegState
+from offhook.call.masking import shown_url
+from offhook.call.perform.cast import done_at_once, performer_for, verb_name
+from offhook.call.perform.performer import failed
+from offhook.call.perform.record_call import start_whole_call
+from offhook.call.plain import Mono
+from offhook.call.policy import (
+    ENDING_WATCHDOG_S,
+    WAITED_S,
+    call_state,
+    cause_before_answer,
+    charge_due,
+    charge_for_answer,
+    ring_timeout_s,
+    why_ended,
+)
+from offhook.call.stage import PARTY, Stage, Standing, target_text
+from offhook.flow import interpreter
+from offhook.flow.dialects.dialect import Dialect
+from offhook.flow.interpreter import Effect, End, Fetch, Interpreter, Perform
+from offhook.flow.program import Flow, Next, Outcome, OutcomeKind, Step
+from offhook.flow.verbs import Gather, Hangup, RecordCall, SetHangupHook, Target
+from offhook.flow.view import CallId, CallView, Cause, Direction, Performed
+
+__all__ = ["Call"]
+
+
+class Call:
+    """One call. Made by `incoming`, `outgoing` or `restore`; touched by its own task alone."""
+
+    def __init__(self, facts: Facts, position: Interpreter | None, dialect: Dialect, now: Now) -> None:
+        self._facts = facts
+        self._position = position
+        self._dialect = dialect
+        self._stage = Stage(facts.standing, now)
+
+    # ── how a call begins ────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def incoming(
+        cls,
+        *,
+        id: CallId,
+        from_: str,
+        to: str,
+        now: Now,
+        owner: str,
+        dialect: Dialect,
+        start: Next,
+        tariff: Tariff | None = None,
+        hangup_hook: str | None = None,
+    ) -> Self:
+        """Somebody calls us: leg 0 is offered, and the flow runs before it is answered.
+
+        `start` is the document to ask for, or the flow itself; an empty flow ends the call with `Cause.NO_FLOW`.
+        """
+        party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
+        view = CallView(id=id, direction=Direction.INCOMING, from_=from_, to=to, created=_utc(now), owner=owner)
+        standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
+        call = cls(Facts(view=view, standing=standing, start=start), None, dialect, now)
+        call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
+        if isinstance(start, Flow) and not start.steps:
+            call._end(Cause.NO_FLOW)
+        else:
+            call._go(*Interpreter.begin(start))
+        call._finish_if_over()
+        return call
+
+    @classmethod
+    def outgoing(
+        cls,
+        *,
+        id: CallId,
+        from_: str,
+        target: Target,
+        now: Now,
+        owner: str,
+        dialect: Dialect,
+        start: Next,
+        ring_timeout: float,
+        hangup_hook: str | None = None,
+    ) -> Self:
+        """We call somebody: leg 0 is placed, and the flow runs once it answers.
+
+        `ring_timeout`: seconds, clamped to 1-600.
+        """
+        ring_s = ring_timeout_s(ring_timeout)
+        to = target_text(target)
+        view = CallView(
+            id=id,
+            direction=Direction.OUTGOING,
+            from_=from_,
+            to=to,
+            created=_utc(now),
+            owner=owner,
+            ring_timeout_s=round(ring_s),
+        )
+        standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook)
+        call = cls(Facts(view=view, standing=standing, start=start), None, dialect, now)
+        call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
+        party = call._stage.place(target, from_)
+        call._facts.ring_deadline = call._stage.after(ring_s)
+        if party.gone:
+            call._end(party.cause or Cause.NOT_FOUND)
+        call._finish_if_over()
+        return call
+
+    # ── the contract of a machine ────────────────────────────────────────────────────────────────────────────────────
+
+    def handle(self, event: Event, now: Now) -> None:
+        """Take an event. One that cannot be true, or comes too late, is dropped without a word."""
+        if self._facts.finished:
+            return
+        self._stage.now = now
+        match event:
+            case LegPlaced() | LegProgress() | LegAnswered() | LegHeld() | LegEnded():
+                self._hear_leg(event)
+            case DocumentArrived() | DocumentFailed():
+                self._hear_customer(event)
+            case RecordingEnded():
+                self._facts.view = recordings.book(event, self._facts.view, self._dialect, self._stage)
+                self._perform(event)
+            case DigitPressed():
+                self._hear_key(event)
+            case SoundReady() | SoundFailed() | PlaybackEnded() | DigitsSent():
+                self._perform(event)
+            case CreditGone():
+                self._end(Cause.NO_CREDIT)
+            case HangUp():
+                self._end(event.cause)
+            case _:
+                assert_never(event)
+        self._finish_if_over()
+
+    def handle_timer(self, now: Now) -> None:
+        """Do whatever is due. May be called too early, and then does nothing."""
+        if self._facts.finished:
+            return
+        self._stage.now = now
+        facts = self._facts
+        if _due(facts.ring_deadline, now):
+            self._end(Cause.NO_ANSWER)
+        for leg in self._stage.legs.values():
+            self._charge(leg, charge_due(leg, Mono(now.mono)))
+        if facts.performer is not None and _due(facts.performer.deadline, now):
+            self._after(facts.performer.handle_timer(self._stage))
+        if _due(facts.watchdog, now):
+            self._give_up_waiting()
+        self._finish_if_over()
+
+    def poll_command(self) -> Command | None:
+        """The next thing to do, in order; `None` when there is nothing."""
+        return self._stage.out.popleft() if self._stage.out else None
+
+    def poll_deadline(self) -> float | None:
+        """Call `handle_timer` no later than this (monotonic, seconds)."""
+        if self._facts.finished:
+            return None
+        performer = self._facts.performer
+        moments = [
+            self._facts.ring_deadline,
+            self._facts.watchdog,
+            None if performer is None else performer.deadline,
+            *(leg.next_charge for leg in self._stage.legs.values()),
+        ]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def view(self) -> CallView:
+        """The call as its customer may see it now."""
+        others = tuple(leg.view() for leg in self._stage.legs.values() if leg.id != PARTY)
+        return replace(self._facts.view, legs=others)
+
+    def export(self) -> dict[str, Any]:
+        """All of it as plain JSON, for `restore`. Drain `poll_command` first: commands are not part of it."""
+        return written_facts(self._facts, self._position, self._stage.now)
+
+    @classmethod
+    def restore(cls, data: Mapping[str, Any], dialect: Dialect, now: Now) -> Self:
+        """The call that was exported, its deadlines where they were by the wall clock. Raises `NotOurExport`."""
+        facts, position = read_facts(data, now)
+        return cls(facts, position, dialect, now)
+
+    # ── who an event is for ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hear_leg(self, event: LegEvent) -> None:
+        leg = self._stage.legs.get(event.leg)
+        if leg is None or not leg.hear(event, self._stage.now):
+            return
+        self._note_leg(event, leg)
+        if isinstance(event, LegAnswered):
+            self._charge(leg, charge_for_answer(leg, Mono(self._stage.now.mono)))
+        if leg.id == PARTY and isinstance(event, LegEnded):
+            self._end(leg.cause or event.cause)
+            return
+        if leg.id == PARTY and isinstance(event, LegAnswered):
+            self._party_is_there()
+        self._perform(event)
+
+    def _party_is_there(self) -> None:
+        self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))
+        self._facts.ring_deadline = None
+        start_whole_call(self._stage)
+        if self._position is None:
+            self._go(*Interpreter.begin(self._facts.start))
+
+    def _hear_customer(self, event: DocumentArrived | DocumentFailed) -> None:
+        if event.request != self._facts.asked or self._position is None:
+            return
+        self._facts.asked = None
+        if isinstance(event, DocumentArrived):
+            self._stage.note("hook.answered", request=event.request, warnings=list(event.warnings) or None)
+            self._go(*self._position.apply(interpreter.DocumentRead(flow=event.flow)))
+        else:
+            self._stage.note("hook.failed", request=event.request, cause=event.cause.value, detail=event.detail)
+            self._go(*self._position.apply(interpreter.DocumentFailed(cause=event.cause)))
+
+    def _hear_key(self, event: DigitPressed) -> None:
+        """Keys pressed while a document is being fetched wait for a Gather that follows at once."""
+        if self._facts.asked is not None and event.leg == PARTY:
+            self._stage.type_ahead(event.digit)
+        self._perform(event)
+
+    def _perform(self, event: Event) -> None:
+        if self._facts.performer is not None:
+            self._after(self._facts.performer.handle(event, self._stage))
+
+    # ── the flow ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _after(self, outcome: Outcome | None) -> None:
+        """A performer may be done: note it and go on."""
+        if outcome is not None and self._position is not None:
+            self._go(*self._position.apply(self._performed(outcome)))
+
+    def _go(self, position: Interpreter, effects: tuple[Effect, ...]) -> None:
+        """Carry out effects until one has to be waited for."""
+        self._position = position
+        waiting = deque(effects)
+        while waiting:
+            match effect := waiting.popleft():
+                case Perform():
+                    outcome = self._begin(effect.step)
+                    if outcome is not None:
+                        self._position, effects = self._position.apply(self._performed(outcome))
+                        waiting.extend(effects)
+                case Fetch():
+                    self._ask(effect)
+                case End():
+                    self._flow_is_over(effect)
+                case _:
+                    assert_never(effect)
+
+    def _begin(self, step: Step) -> Outcome | None:
+        verb = step.verb
+        self._facts.performing_since = Mono(self._stage.now.mono)
+        self._stage.note("verb.begun", verb=verb_name(verb))
+        if isinstance(verb, SetHangupHook | RecordCall | Hangup):
+            return done_at_once(verb, self._stage)
+        if not isinstance(verb, Gather):
+            self._stage.take_typed_ahead()
+        performer = performer_for(verb)
+        if performer.needs_answer:
+            self._stage.say(*self._stage.party.answer())
+        self._facts.performer = performer
+        return performer.start(self._stage)
+
+    def _performed(self, outcome: Outcome) -> Outcome:
+        """Enter into the log how the verb under way ended."""
+        assert self._position is not None
+        step = self._position.remaining[0]
+        since = self._facts.performing_since
+        waited = since is not None and self._stage.now.mono - since >= WAITED_S
+        outcome = replace(outcome, waited=waited or outcome.kind is OutcomeKind.DIGITS)
+        self._facts.performer = None
+        self._facts.view = replace(
+            self._facts.view, performed=(*self._facts.view.performed, Performed(step=step, outcome=outcome))
+        )
+        self._stage.note(
+            "verb.ended",
+            verb=verb_name(step.verb),
+            result=outcome.digits if outcome.kind is OutcomeKind.DIGITS else outcome.kind.value,
+            why=outcome.why,
+        )
+        return outcome
+
+    def _ask(self, fetch: Fetch) -> None:
+        view = self.view()
+        if fetch.outcome is None:
+            params = self._dialect.begun(view)
+        else:
+            params = self._dialect.continued(view, fetch.outcome)
+        document = fetch.document
+        self._facts.asked = self._stage.next_request()
+        self._stage.note(
+            "hook.asked",
+            request=self._facts.asked,
+            method=document.method,
+            url=shown_url(document.url),
+            params=dict(params),
+        )
+        self._stage.say(
+            FetchDocument(request=self._facts.asked, url=document.url, method=document.method, params=params)
+        )
+
+    def _flow_is_over(self, end: End) -> None:
+        if end.detail:
+            self._stage.note("flow.stopped", cause=end.cause.value, detail=end.detail)
+        how, self._stage.wanted_end = self._stage.wanted_end, None
+        if end.cause is Cause.NORMAL and self._stage.party.unanswered:
+            self._end(cause_before_answer(how, self._stage.standing.last_dial))
+        else:
+            self._end(end.cause)
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _charge(self, leg: Leg, amount: int) -> None:
+        if amount:
+            self._facts.view = replace(self._facts.view, cost=(self._facts.view.cost or 0) + amount)
+            self._stage.say(Charge(leg=leg.id, amount=amount))
+            self._stage.note("charge", leg=leg.id, amount=amount)
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, cause: Cause) -> None:
+        """Begin to end: nothing more is performed, everybody is let go. The first cause stays."""
+        facts, stage = self._facts, self._stage
+        if facts.watchdog is not None:
+            return
+        facts.watchdog = stage.after(ENDING_WATCHDOG_S)
+        facts.ring_deadline = facts.asked = None
+        if facts.performer is not None:
+            facts.performer.stop(stage)
+            self._performed(failed(why_ended(cause)))
+        facts.view = replace(
+            facts.view, end=_utc(stage.now), cause=cause, state=call_state(cause, answered=facts.view.start is not None)
+        )
+        recordings.stop_all(stage)
+        stage.say(*stage.party.hang_up(cause, stage.now))
+        stage.note("call.ended", cause=cause.value, state=facts.view.state.value)
+
+    def _give_up_waiting(self) -> None:
+        """Something never came: the call is over all the same, and says what was missing."""
+        legs = [leg for leg in self._stage.legs.values() if leg.state is not LegState.ENDED]
+        self._stage.note(
+            "call.watchdog",
+            cause=Cause.INTERNAL_ERROR.value,
+            legs=[leg.id for leg in legs],
+            recordings=list(self._stage.standing.recordings),
+        )
+        for leg in legs:
+            leg.hear(LegEnded(leg=leg.id, cause=Cause.INTERNAL_ERROR), self._stage.now)
+        self._stage.standing.recordings.clear()
+
+    def _finish_if_over(self) -> None:
+        facts, stage = self._facts, self._stage
+        if facts.watchdog is None or facts.finished or stage.standing.recordings:
+            return
+        if any(leg.state is not LegState.ENDED for leg in stage.legs.values()):
+            return
+        facts.finished = True
+        view = self.view()
+        if stage.standing.hangup_hook is not None:
+            stage.note("hook.owed", url=shown_url(stage.standing.hangup_hook))
+            stage.say(OweHangup(url=stage.standing.hangup_hook, params=self._dialect.ended(view)))
+        stage.say(Finished(view=view))
+
+    # ── the timeline ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _note_leg(self, event: LegEvent, leg: Leg) -> None:
+        note = self._stage.note
+        match event:
+            case LegPlaced():
+                pass
+            case LegProgress():
+                note("leg.ringing", leg=leg.id, early_media=event.early_media)
+            case LegAnswered():
+                note("leg.answered", leg=leg.id)
+            case LegHeld():
+                note("leg.held" if event.held else "leg.resumed", leg=leg.id)
+            case LegEnded():
+                cause = (leg.cause or event.cause).value
+                note("leg.ended", leg=leg.id, cause=cause, detail=event.detail or None, seconds=leg.seconds)
+            case _:
+                assert_never(event)
+
+
+def _utc(now: Now) -> datetime:
+    return datetime.fromtimestamp(now.wall, UTC)
+
+
+def _due(moment: Mono | None, now: Now) -> bool:
+    return moment is not None and moment <= now.mono

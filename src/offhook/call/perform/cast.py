@@ -1,0 +1,64 @@
+"""Which file carries out which verb: some take time and have a performer, the others are done at once."""
+
+from typing import assert_never
+
+from offhook.call.perform.dial import Dialling
+from offhook.call.perform.gather import Gathering
+from offhook.call.perform.hangup import hang_up
+from offhook.call.perform.play import Playing
+from offhook.call.perform.record import Recording
+from offhook.call.perform.record_call import record_call
+from offhook.call.perform.set_hangup_hook import set_hangup_hook
+from offhook.call.stage import Stage
+from offhook.flow.program import Outcome
+from offhook.flow.verbs import Dial, Gather, Hangup, Play, Record, RecordCall, SetHangupHook, Verb
+
+__all__ = ["AnyPerformer", "done_at_once", "performer_for", "verb_name"]
+
+AnyPerformer = Playing | Gathering | Dialling | Recording
+AtOnce = SetHangupHook | RecordCall | Hangup
+TakesTime = Play | Gather | Dial | Record
+
+
+def performer_for(verb: TakesTime) -> AnyPerformer:
+    """A performer for a verb, not begun yet."""
+    match verb:
+        case Play():
+            return Playing.of(verb)
+        case Gather():
+            return Gathering.of(verb)
+        case Dial():
+            return Dialling.of(verb)
+        case Record():
+            return Recording.of(verb)
+        case _:
+            assert_never(verb)
+
+
+def done_at_once(verb: AtOnce, stage: Stage) -> Outcome:
+    """Carry out a verb that takes no time."""
+    match verb:
+        case SetHangupHook():
+            return set_hangup_hook(verb, stage)
+        case RecordCall():
+            return record_call(verb, stage)
+        case Hangup():
+            return hang_up(verb, stage)
+        case _:
+            assert_never(verb)
+
+
+NAMES: dict[type[Verb], str] = {
+    Play: "play",
+    Gather: "gather",
+    Dial: "dial",
+    Record: "record",
+    RecordCall: "record_call",
+    SetHangupHook: "set_hangup_hook",
+    Hangup: "hangup",
+}
+
+
+def verb_name(verb: Verb) -> str:
+    """The verb in the words of the timeline: `play`, `record_call`."""
+    return NAMES[type(verb)]

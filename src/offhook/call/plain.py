@@ -1,0 +1,122 @@
+"""Frozen and plain dataclasses to JSON and back, led by their annotations alone.
+
+A call's state is made of dataclasses, enums, tuples and mappings; this writes them as plain JSON and reads them again,
+so that no machine needs an export of its own. It knows no version (`Call.export` writes one) and reads only what it
+wrote.
+"""
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NewType
+
+__all__ = ["Mono", "from_plain", "to_plain"]
+
+Mono = NewType("Mono", float)
+"""A moment on the monotonic clock, seconds. Written as wall-clock seconds, since another process has another clock."""
+
+KIND = "is"
+"""Where a union needs it, the class of a value stands under this key."""
+
+
+def to_plain(value: Any, as_type: Any, wall_minus_mono: float) -> Any:
+    """Plain JSON for a value of `as_type`; moments become wall-clock seconds."""
+    if as_type is Mono:
+        return value + wall_minus_mono
+    as_type = _bare(as_type)
+    origin = typing.get_origin(as_type)
+    if origin in (typing.Union, types.UnionType):
+        member = _member_of(value, as_type)
+        plain = to_plain(value, member, wall_minus_mono)
+        return {KIND: type(value).__name__, **plain} if is_dataclass(value) else plain
+    if is_dataclass(as_type):
+        hints = _hints(_class(as_type))
+        return {f.name: to_plain(getattr(value, f.name), hints[f.name], wall_minus_mono) for f in fields(as_type)}
+    if origin in (tuple, list):
+        item = typing.get_args(as_type)[0]
+        return [to_plain(each, item, wall_minus_mono) for each in value]
+    if origin is frozenset:
+        return sorted(value)
+    if _is_mapping(origin):
+        key, item = typing.get_args(as_type)
+        return [[to_plain(k, key, 0.0), to_plain(v, item, wall_minus_mono)] for k, v in value.items()]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def from_plain(plain: Any, as_type: Any, wall_minus_mono: float) -> Any:
+    """The value that `to_plain` wrote, its moments on this process's clock."""
+    if as_type is Mono:
+        return plain - wall_minus_mono
+    as_type = _bare(as_type)
+    origin = typing.get_origin(as_type)
+    if origin in (typing.Union, types.UnionType):
+        return from_plain(plain, _member_named(plain, as_type), wall_minus_mono)
+    if is_dataclass(as_type):
+        hints = _hints(_class(as_type))
+        values = {f.name: from_plain(plain[f.name], hints[f.name], wall_minus_mono) for f in fields(as_type)}
+        return _class(as_type)(**values)
+    if origin in (tuple, list):
+        item = typing.get_args(as_type)[0]
+        return origin(from_plain(each, item, wall_minus_mono) for each in plain)
+    if origin is frozenset:
+        return frozenset(plain)
+    if _is_mapping(origin):
+        key, item = typing.get_args(as_type)
+        pairs = {from_plain(k, key, 0.0): from_plain(v, item, wall_minus_mono) for k, v in plain}
+        return pairs if origin is dict else MappingProxyType(pairs)
+    if isinstance(as_type, type) and issubclass(as_type, Enum):
+        return as_type(plain)
+    if as_type is datetime:
+        return datetime.fromisoformat(plain)
+    return plain
+
+
+def _bare(as_type: Any) -> Any:
+    """A NewType is its base, except for `Mono`, which keeps its meaning inside unions."""
+    while isinstance(as_type, NewType) and as_type is not Mono:
+        as_type = as_type.__supertype__
+    return as_type
+
+
+def _is_mapping(origin: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _member_of(value: Any, union: Any) -> Any:
+    """The member of a union that a value belongs to."""
+    if value is None:
+        return type(None)
+    members = [member for member in typing.get_args(union) if member is not type(None)]
+    for member in members:
+        if isinstance(_bare(member), type) and isinstance(value, _bare(member)):
+            return member
+    return members[0]
+
+
+def _member_named(plain: Any, union: Any) -> Any:
+    """The member of a union that something plain was written as."""
+    if plain is None:
+        return type(None)
+    members = [member for member in typing.get_args(union) if member is not type(None)]
+    if isinstance(plain, dict):
+        return next(member for member in members if getattr(member, "__name__", None) == plain[KIND])
+    return members[0]
+
+
+def _class(as_type: Any) -> type:
+    assert isinstance(as_type, type)
+    return as_type
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)

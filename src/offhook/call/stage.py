@@ -1,0 +1,172 @@
+"""Where verbs are carried out: the parties of a call, what it says next, and the numbers it gives out.
+
+A performer sees the call through this and nothing else, so it can neither move the flow nor end the call by itself; it
+may only ask for an end. Holds no rule of its own.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from offhook.call.commands import Command, LegId, Note, PlaceLeg, PlaybackId, RecordingId, RequestId, StartRecording
+from offhook.call.events import LegEnded, Now, Tariff
+from offhook.call.leg import Leg, LegState
+from offhook.call.plain import Mono
+from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
+from offhook.flow.verbs import HangupAs, NumberTarget, SipTarget, Target, UnusableTarget
+from offhook.flow.view import Cause
+
+__all__ = ["PARTY", "OpenRecording", "Stage", "Standing", "WholeCall", "target_text"]
+
+PARTY = LegId(0)
+"""The leg that the call began with, and that its flow controls."""
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenRecording:
+    """A recording that runs, and who will want it."""
+
+    leg: LegId
+    deliver_to: str | None
+    keep_as: str | None
+    whole_call: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class WholeCall:
+    """That both parties are recorded to the end: wanted at most once in a call."""
+
+    deliver_to: str | None
+    started: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """What stands on the stage, as plain data that outlives a restart."""
+
+    legs: dict[LegId, Leg]
+    other_party: str
+    """The number that is shown to those who are called for the party, unless the customer names one."""
+    recordings: dict[RecordingId, OpenRecording] = field(default_factory=dict)
+    whole_call: WholeCall | None = None
+    hangup_hook: str | None = None
+    typed_ahead: str = ""
+    """Keys pressed while nobody asked for any, kept for a Gather that follows at once."""
+    last_dial: Cause | None = None
+    """How the last Dial failed, for an incoming call that ends without an answer."""
+    playbacks: int = 0
+    requests: int = 0
+    recordings_begun: int = 0
+
+
+class Stage:
+    """The hands of a performer. `now` is set by the call before every event."""
+
+    def __init__(self, standing: Standing, now: Now) -> None:
+        self.standing = standing
+        self.now = now
+        self.out: deque[Command] = deque()
+        self.wanted_end: HangupAs | None = None
+
+    @property
+    def party(self) -> Leg:
+        """The leg whose flow is being performed."""
+        return self.standing.legs[PARTY]
+
+    @property
+    def legs(self) -> dict[LegId, Leg]:
+        """All of them, ended ones too."""
+        return self.standing.legs
+
+    def say(self, *commands: Command) -> None:
+        """Put commands into the queue."""
+        self.out.extend(commands)
+
+    def note(self, kind: str, **data: Any) -> None:
+        """An entry of the timeline; `None` values are left out."""
+        self.say(Note(kind=kind, data={key: value for key, value in data.items() if value is not None}))
+
+    def after(self, seconds: float) -> Mono:
+        """The moment that is so many seconds from now."""
+        return Mono(self.now.mono + seconds)
+
+    def next_playback(self) -> PlaybackId:
+        """A number never used before in this call; so are the others."""
+        self.standing.playbacks += 1
+        return PlaybackId(self.standing.playbacks)
+
+    def next_request(self) -> RequestId:
+        """For whatever is asked of the world and answered."""
+        self.standing.requests += 1
+        return RequestId(self.standing.requests)
+
+    def place(self, target: Target, caller_id: str) -> Leg:
+        """Call somebody. What is no target has failed already when this returns."""
+        leg = Leg(
+            id=LegId(len(self.legs)),
+            incoming=False,
+            to=target_text(target),
+            from_=caller_id,
+            state=LegState.PLACING,
+            tariff=Tariff(),
+        )
+        self.legs[leg.id] = leg
+        self.note("leg.placed", leg=leg.id, to=leg.to, caller_id=caller_id)
+        if isinstance(target, UnusableTarget):
+            leg.hear(LegEnded(leg=leg.id, cause=Cause.NOT_FOUND), self.now)
+            self.note("leg.ended", leg=leg.id, cause=Cause.NOT_FOUND.value, detail="this is no number and no SIP URI")
+        else:
+            self.say(PlaceLeg(leg=leg.id, target=target, caller_id=caller_id))
+        return leg
+
+    def record(
+        self,
+        *,
+        deliver_to: str | None,
+        keep_as: str | None = None,
+        whole_call: bool = False,
+        max_s: float | None = None,
+        silence_s: float | None = None,
+    ) -> RecordingId:
+        """Record the party, or the party and whom it hears."""
+        self.standing.recordings_begun += 1
+        recording = RecordingId(self.standing.recordings_begun)
+        self.standing.recordings[recording] = OpenRecording(
+            leg=PARTY, deliver_to=deliver_to, keep_as=keep_as, whole_call=whole_call
+        )
+        self.say(
+            StartRecording(
+                leg=PARTY,
+                recording=recording,
+                both=whole_call,
+                max_s=max_s,
+                silence_s=silence_s,
+                keep_as=keep_as,
+                min_ms=0 if whole_call else RECORDING_MIN_MS,
+                min_voiced_ms=0 if whole_call else RECORDING_MIN_VOICED_MS,
+            )
+        )
+        self.note("recording.begun", recording=recording, both=whole_call, keep_as=keep_as)
+        return recording
+
+    def type_ahead(self, key: str) -> None:
+        """Keep a key that nobody asked for yet; beyond the limit keys are lost."""
+        self.standing.typed_ahead = (self.standing.typed_ahead + key)[:TYPED_AHEAD_MAX]
+
+    def take_typed_ahead(self) -> str:
+        """The keys that wait, which then wait no longer."""
+        keys, self.standing.typed_ahead = self.standing.typed_ahead, ""
+        return keys
+
+
+def target_text(target: Target) -> str:
+    """A target as the customer wrote it."""
+    match target:
+        case NumberTarget():
+            return target.number
+        case SipTarget():
+            return target.uri
+        case UnusableTarget():
+            return target.text
+        case _:
+            assert_never(target)
