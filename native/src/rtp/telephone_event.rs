@@ -509,7 +509,9 @@ mod tests {
         let mut wire = Wire::new();
         let reported = &mut wire.reported;
         wire.receiver
-            .push(true, 8_000, &payload, 0, |event| reported.push(told(event)))
+            .push(true, 8_000, &payload, 1_000, |event| {
+                reported.push(told(event))
+            })
             .expect("events");
         assert_eq!(wire.told(), "+1 1:50 +2 2:60 +3");
         wire.packet('3', false, 8_880, 320, true);
