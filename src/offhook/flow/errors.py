@@ -36,6 +36,11 @@ def excerpt(text: str) -> str:
     return printable if len(printable) <= _EXCERPT_CHARS else printable[: _EXCERPT_CHARS - 1] + "…"
 
 
+def _named(place: str) -> str:
+    """A key or a path of keys as code; the whole document, which has no key, as words."""
+    return f"`{place}`" if place else "the document"
+
+
 class DocumentError(Exception):
     """A document that cannot be run. `str()` is a sentence that tells the customer what to mend."""
 
@@ -72,8 +77,9 @@ class BrokenDocument(DocumentError):
 
     name = "broken_document"
 
-    def __init__(self, *, language: str, detail: str, line: int, column: int) -> None:
-        super().__init__(f"The document is not valid {language}: {detail} (line {line}, column {column}).")
+    def __init__(self, *, language: str, detail: str, line: int | None = None, column: int | None = None) -> None:
+        place = "" if line is None else f" (line {line}, column {column})"
+        super().__init__(f"The document is not valid {language}: {detail}{place}.")
 
 
 class NoAction(DocumentError):
@@ -82,7 +88,7 @@ class NoAction(DocumentError):
     name = "no_action"
 
     def __init__(self, *, place: str, found: str, known: str) -> None:
-        super().__init__(f"No action in {place}: one of {known} is needed, and {found} was found.")
+        super().__init__(f"No action in {_named(place)}: one of {known} is needed, and {found} was found.")
 
 
 class ConflictingActions(DocumentError):
@@ -92,8 +98,8 @@ class ConflictingActions(DocumentError):
 
     def __init__(self, *, place: str, first: str, second: str) -> None:
         super().__init__(
-            f"Both `{first}` and `{second}` stand in {place}, where there is room for one action: put the second"
-            f' into the `next` of the first, as in {{"{first}": …, "next": {{"{second}": …}}}}.'
+            f"Both `{first}` and `{second}` stand in {_named(place)}, where there is room for one action: put the"
+            f' second into the `next` of the first, as in {{"{first}": …, "next": {{"{second}": …}}}}.'
         )
 
 
@@ -103,7 +109,7 @@ class WrongType(DocumentError):
     name = "wrong_type"
 
     def __init__(self, *, key: str, wanted: str, found: str) -> None:
-        super().__init__(f"`{key}` must be {wanted}, and {found} was found.")
+        super().__init__(f"{_named(key)} must be {wanted}, and {found} was found.")
 
 
 class WrongUrl(DocumentError):

@@ -15,7 +15,7 @@ from offhook.flow.errors import NotOurExport
 from offhook.flow.program import Document, Flow, Next, Outcome, OutcomeKind, Step
 from offhook.flow.verbs import HangupAs, Verb
 
-__all__ = ["from_flow", "from_next", "from_outcome", "from_step", "to_flow", "to_next", "to_outcome", "to_step"]
+__all__ = ["TAGS", "from_flow", "from_next", "from_outcome", "from_step", "to_flow", "to_next", "to_outcome", "to_step"]
 
 _CLASSES: Mapping[str, type[Any]] = MappingProxyType(
     {
@@ -38,7 +38,8 @@ _CLASSES: Mapping[str, type[Any]] = MappingProxyType(
         "document": Document,
     }
 )
-_TAGS = {cls: tag for tag, cls in _CLASSES.items()}
+TAGS: Mapping[type[Any], str] = MappingProxyType({cls: tag for tag, cls in _CLASSES.items()})
+"""What verbs, sounds, targets and documents are called in plain data and in texts."""
 _VERBS = frozenset({"play", "gather", "dial", "record", "record_call", "set_hangup_hook", "hangup"})
 
 _SPECIAL: Mapping[str, Callable[[Any], Any]] = MappingProxyType({"finish_keys": frozenset, "how": HangupAs})
@@ -114,7 +115,7 @@ def _to_verb(data: Mapping[str, Any]) -> Verb:
 
 
 def _tagged(value: Any) -> dict[str, Any]:
-    return {"is": _TAGS[type(value)], **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+    return {"is": TAGS[type(value)], **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
 
 
 def _plain(value: Any) -> Any:

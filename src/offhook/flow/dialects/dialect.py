@@ -24,7 +24,9 @@ class Reading:
 class Dialect(Protocol):
     """Documents in, flows out; views in, webhook parameters out."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The word for it in settings (`--dialect`) and on numbers."""
 
     def read(self, body: bytes, address: str) -> Reading:
         """The flow that a document asks for; `address` is where it came from (base of relative URLs, may be empty).
@@ -36,7 +38,7 @@ class Dialect(Protocol):
         """The first control webhook of a call."""
 
     def continued(self, view: CallView, outcome: Outcome) -> Params:
-        """A control webhook after a verb."""
+        """A control webhook after the verb that ran last, `view.performed[-1]`, with its outcome."""
 
     def recorded(self, view: CallView, recording: RecordingView) -> Params:
         """The post about a finished recording."""
