@@ -6,6 +6,9 @@
 
 pub mod latch;
 pub mod packet;
+pub mod quality;
+pub mod rtcp;
+pub mod rtcp_stats;
 pub mod source;
 pub mod telephone_event;
 pub mod telephone_event_send;
