@@ -21,6 +21,7 @@ NUMBER_MAX_DIGITS: Final = 10
 _TOKEN_CHARS: Final = r"A-Za-z0-9\-.!%*_+`'~"
 _TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")
 _WORD_CHARS: Final = _TOKEN_CHARS + r"()<>:\\\"/\[\]?{}"
+_TOKEN_LIST = re.compile(rf"[ \t]*+(?:[{_TOKEN_CHARS}]++[ \t]*+)?(?:,[ \t]*+(?:[{_TOKEN_CHARS}]++[ \t]*+)?)*+")
 _CALL_ID = re.compile(rf"[{_WORD_CHARS}]+(?:@[{_WORD_CHARS}]+)?")
 _QUOTED = re.compile(r'"((?:[^"\\\r\n]|\\[^\r\n])*+)"')
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -150,13 +151,9 @@ def token_list(what: str, values: Iterable[str]) -> tuple[str, ...]:
     """The tokens of one or more comma-separated lines; empty elements are let pass, as everybody does."""
     tokens: list[str] = []
     for line in values:
-        for piece in line.split(","):
-            token = piece.strip(" \t")
-            if not token:
-                continue
-            if not is_token(token):
-                raise SyntaxFault(what, "is not a list of tokens", line)
-            tokens.append(token)
+        if not _TOKEN_LIST.fullmatch(line):
+            raise SyntaxFault(what, "is not a list of tokens", line)
+        tokens += _TOKEN.findall(line)
     return tuple(tokens)
 
 

@@ -8,6 +8,7 @@ refuses to read a body.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from offhook.sip.errors import SyntaxFault
@@ -67,6 +68,21 @@ class _Head:
     def _list(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """The typed view of a header that is a list."""
         return self.headers.parsed(name, lambda headers: tuple(parse(value) for value in headers.values(name)))
+
+    def _readable(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        """The elements of a list that only informs, without those that are malformed (section 8.2)."""
+
+        def view(headers: Headers) -> tuple[T, ...]:
+            found: list[T] = []
+            try:
+                for value in headers.values(name):
+                    with suppress(SyntaxFault):
+                        found.append(parse(value))
+            except SyntaxFault:
+                return ()
+            return tuple(found)
+
+        return self.headers.parsed(name, view)
 
     def _addresses(self, name: str) -> tuple[NameAddr, ...]:
         return self.headers.parsed(name, lambda headers: NameAddr.parse_all(headers.values(name), name))
@@ -255,35 +271,34 @@ class _Head:
         return self._one("Refer-To", lambda raw: NameAddr.parse(raw, "Refer-To"))
 
     @property
-    def referred_by(self) -> NameAddr | None:
-        """Referred-By (RFC 3892)."""
-        return self._one("Referred-By", lambda raw: NameAddr.parse(raw, "Referred-By"))
-
-    @property
     def replaces(self) -> Replaces | None:
         """Replaces (RFC 3891)."""
         return self._one("Replaces", Replaces.parse)
 
     @property
     def p_asserted_identity(self) -> tuple[NameAddr, ...]:
-        """P-Asserted-Identity (RFC 3325)."""
-        return self._addresses("P-Asserted-Identity")
+        """P-Asserted-Identity (RFC 3325); malformed ones are passed over, as in the four that follow."""
+        return self._readable("P-Asserted-Identity", lambda raw: NameAddr.parse(raw, "P-Asserted-Identity"))
+
+    @property
+    def referred_by(self) -> NameAddr | None:
+        """Referred-By (RFC 3892)."""
+        return next(iter(self._readable("Referred-By", lambda raw: NameAddr.parse(raw, "Referred-By"))), None)
 
     @property
     def privacy(self) -> frozenset[str]:
         """Privacy (RFC 3323); empty if it is not there."""
-        lines = self.headers.all("Privacy")
-        return self.headers.parsed("Privacy", lambda _: parse_privacy(lines)) if lines else frozenset()
+        return self.headers.parsed("Privacy", lambda headers: parse_privacy(headers.all("Privacy")))
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Reason (RFC 3326); not the reason phrase."""
-        return self._list("Reason", Reason.parse)
+        return self._readable("Reason", Reason.parse)
 
     @property
     def warnings(self) -> tuple[Warning, ...]:
         """Warning."""
-        return self._list("Warning", Warning.parse)
+        return self._readable("Warning", Warning.parse)
 
     @property
     def rseq(self) -> int | None:

@@ -26,10 +26,9 @@ def parse_option_tags(what: str, lines: Iterable[str]) -> tuple[str, ...]:
 
 def parse_privacy(lines: Iterable[str]) -> frozenset[str]:
     """Privacy: the kinds asked for (`id`, `header`, `session`, `user`, `none`, `critical`), in small letters."""
-    kinds = frozenset(piece.strip(" \t").lower() for line in lines for piece in line.replace(",", ";").split(";"))
-    if not all(is_token(kind) for kind in kinds):
-        raise SyntaxFault("Privacy", "is not a list of tokens", "; ".join(sorted(kinds)))
-    return kinds
+    pieces = (piece.strip(" \t").lower() for line in lines for piece in line.replace(",", ";").split(";"))
+    # A word that is none is passed over, since the others may still ask for a number to be hidden.
+    return frozenset(piece for piece in pieces if is_token(piece))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

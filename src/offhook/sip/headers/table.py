@@ -190,6 +190,11 @@ class Headers:
         """How many lines there are of this name."""
         return len(self._lines(name))
 
+    def names(self) -> list[str]:
+        """The names that are there, each once, in small letters."""
+        self._lines("via")
+        return list(self._index or ())
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._lines(name))
 
