@@ -1,7 +1,7 @@
 """The tones that a telephone exchange makes, by country, and keys to be sent. Figures of ITU-T E.180 supplement 2.
 
-A tone is one period of its cadence as 16-bit samples at 8000 Hz: played in a loop it has no seam, since every steady part
-lasts whole seconds of whole hertz. What a key sequence means stands here too; how its tones sound is the engine's.
+A tone is one period of its cadence as 16-bit samples at 8000 Hz: played in a loop it has no seam, since every steady
+part lasts whole seconds of whole hertz. What a key sequence means stands here too; how its tones sound is the engine's.
 """
 
 from collections.abc import Mapping
