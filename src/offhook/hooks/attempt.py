@@ -1,0 +1,189 @@
+"""One webhook asked for within one budget of time: its tries, their redirects, and when to give up.
+
+Pure: `runtime/webhooks.py` sends what comes out and says what came back. Blocks no address: that is the URL guard's.
+"""
+
+from dataclasses import dataclass
+
+from offhook.hooks.errors import HookCause, HookFailure, WrongHookUrl
+from offhook.hooks.request import (
+    Headers,
+    Method,
+    WebhookRequest,
+    Wire,
+    asks_to_retry_timeouts,
+    redirected,
+    wire,
+)
+
+OK_STATUSES = range(200, 205)
+REDIRECTS = {Method.GET: frozenset({301, 302, 303, 307, 308}), Method.POST: frozenset({307, 308})}
+ALL_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptPolicy:
+    """How long and how often. Seconds; `max_body_bytes` is the size of an answer.
+
+    `budget_s` is for all tries together; a try gets half of what is left, but at least `shortest_try_s`, and none is
+    begun that could not have that much. `retries` are for connection errors and 5xx; a time-out is tried again only
+    with `retry_timeouts`, or when the URL asks (`#retry=timeout`).
+    """
+
+    budget_s: float = 10.0
+    connect_s: float = 3.0
+    shortest_try_s: float = 2.0
+    retries: int = 1
+    retry_timeouts: bool = False
+    max_redirects: int = 5
+    max_body_bytes: int = 64 * 1024
+
+
+CONTROL = AttemptPolicy()
+"""A call waits (`webhook_timeout_s` is its budget)."""
+
+OWED = AttemptPolicy(budget_s=15.0, shortest_try_s=15.0, retries=0)
+"""One try of a delivery: nobody waits, and the pauses between tries are the delivery policy's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """Send this. `number` counts tries from 1, `hop` redirects within the try from 0.
+
+    A connection is to stand within `connect_s` and the whole answer to be here within `timeout_s`, from now.
+    """
+
+    number: int
+    hop: int
+    method: Method
+    url: str
+    headers: Headers
+    body: bytes | None
+    connect_s: float
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """An answer that counts: status 200 to 204. `url` is the one that gave it."""
+
+    status: int
+    body: bytes
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """No answer that counts; the failure of the last try. `url` is where that happened."""
+
+    failure: HookFailure
+    url: str
+
+
+Output = Try | Done | GiveUp
+
+
+class Attempt:
+    """A small machine: `begin` once, then one input for each `Try` that came out, until `Done` or `GiveUp`.
+
+        begin(now)                              -> Try | GiveUp (a URL that cannot be asked)
+        answered(status, location, body, now)   -> Done | Try (redirect, or retry after 5xx) | GiveUp
+        failed(failure, now)                    -> Try (retry) | GiveUp
+        timed_out(now)                          -> Try (only if time-outs are retried) | GiveUp
+
+    `now` is monotonic seconds. A redirect belongs to its try and spends the same time; a retry starts again at the
+    customer's own URL. With the default policy that is: at most two tries, 5 s for the first, half of what is left for
+    the second. Redirects are followed for GET, and for POST on 307 and 308 alone: the others would turn a POST into a
+    GET without its fields (RFC 9110 §15.4).
+    """
+
+    def __init__(self, request: WebhookRequest, policy: AttemptPolicy = CONTROL) -> None:
+        self._request = request
+        self._policy = policy
+        self._retry_timeouts = policy.retry_timeouts or asks_to_retry_timeouts(request.url)
+        self._ends_at = 0.0
+        self._try_ends_at = 0.0
+        self._number = 0
+        self._hop = 0
+        self._sent: Wire | None = None
+
+    @property
+    def policy(self) -> AttemptPolicy:
+        return self._policy
+
+    def begin(self, now: float) -> Output:
+        self._ends_at = now + self._policy.budget_s
+        return self._next_try(now)
+
+    def answered(self, status: int, location: str | None, body: bytes, now: float) -> Output:
+        """A whole answer is here. `location` is its Location header."""
+        assert self._sent is not None
+        if status in OK_STATUSES:
+            return Done(status=status, body=body, url=self._sent.url)
+        if status in ALL_REDIRECTS:
+            return self._redirect(status, location, now)
+        return self.failed(HookFailure(cause=HookCause.STATUS, detail=str(status), status=status), now)
+
+    def failed(self, failure: HookFailure, now: float) -> Output:
+        """The try came to nothing, otherwise than by running out of time."""
+        return self._again_or_not(failure, failure.worth_a_retry, now)
+
+    def timed_out(self, now: float) -> Output:
+        """The `timeout_s` of the try is over. (No connection within `connect_s` is a failure: nothing was asked.)"""
+        spent_s = self._policy.budget_s - (self._ends_at - now)
+        failure = HookFailure(cause=HookCause.TIMEOUT, detail=f"{spent_s:.1f} s")
+        return self._again_or_not(failure, self._retry_timeouts, now)
+
+    def _again_or_not(self, failure: HookFailure, worth: bool, now: float) -> Output:
+        if worth and self._number <= self._policy.retries and self._ends_at - now >= self._policy.shortest_try_s:
+            return self._next_try(now)
+        return self._give_up(failure)
+
+    def _give_up(self, failure: HookFailure) -> GiveUp:
+        return GiveUp(failure=failure, url=self._request.url if self._sent is None else self._sent.url)
+
+    def _next_try(self, now: float) -> Output:
+        left_s = self._ends_at - now
+        self._try_ends_at = now + min(left_s, max(left_s / 2, self._policy.shortest_try_s))
+        self._number += 1
+        self._hop = 0
+        try:
+            self._sent = wire(self._request)
+        except WrongHookUrl as error:
+            return self._give_up(HookFailure(cause=HookCause.URL, detail=str(error)))
+        return self._try(now)
+
+    def _redirect(self, status: int, location: str | None, now: float) -> Output:
+        assert self._sent is not None
+        if status not in REDIRECTS[self._sent.method]:
+            return self._refuse_redirect(f"{status} would make a GET of a POST; 307 and 308 keep it", status)
+        if not location:
+            return self._refuse_redirect(f"{status} without a Location", status)
+        if self._hop >= self._policy.max_redirects:
+            return self._refuse_redirect(f"more than {self._policy.max_redirects} of them", status)
+        try:
+            target = redirected(self._sent, location)
+        except WrongHookUrl as error:
+            return self._refuse_redirect(f"to a URL that cannot be used: {error}", status)
+        if now >= self._try_ends_at:
+            return self.timed_out(now)
+        self._sent = target
+        self._hop += 1
+        return self._try(now)
+
+    def _refuse_redirect(self, reason: str, status: int) -> GiveUp:
+        return self._give_up(HookFailure(cause=HookCause.REDIRECT, detail=reason, status=status))
+
+    def _try(self, now: float) -> Try:
+        assert self._sent is not None
+        timeout_s = self._try_ends_at - now
+        return Try(
+            number=self._number,
+            hop=self._hop,
+            method=self._sent.method,
+            url=self._sent.url,
+            headers=self._sent.headers,
+            body=self._sent.body,
+            connect_s=min(self._policy.connect_s, timeout_s),
+            timeout_s=timeout_s,
+        )

@@ -1,0 +1,304 @@
+"""What is owed: order within a lane, patience, independence of lanes, and going on after a restart."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offhook.hooks.delivery import (
+    MAX_UNDER_WAY_PER_RECEIVER,
+    Dead,
+    Delivered,
+    Deliveries,
+    DeliveryEvent,
+    Now,
+    Postponed,
+    Send,
+)
+from offhook.hooks.errors import HookCause, HookFailure
+from offhook.hooks.policy import DIDFORSALE, ELKS, GROWING, DeliveryPolicy, Listed
+from offhook.hooks.request import Purpose, WebhookRequest
+
+REFUSED = HookFailure(cause=HookCause.REFUSED, detail="x")
+WALL = 1_700_000_000.0
+
+
+def at(seconds: float) -> Now:
+    return Now(mono=50 + seconds, wall=WALL + seconds)
+
+
+def owed(name: str, *, call: str = "c1", url: str = "https://one/hook") -> WebhookRequest:
+    return WebhookRequest(id=name, purpose=Purpose.OWED, call=call, url=url)
+
+
+def sends(machine: Deliveries) -> list[str]:
+    found = []
+    while (send := machine.poll()) is not None:
+        found.append(send.request.id)
+    return found
+
+
+def events(machine: Deliveries) -> list[DeliveryEvent]:
+    found = []
+    while (event := machine.poll_event()) is not None:
+        found.append(event)
+    return found
+
+
+def test_delivered_at_once() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    assert machine.poll() == Send(request=owed("a"), number=1)
+    assert machine.poll() is None
+    assert "a" in machine
+    machine.delivered("a", 204, at(1))
+    assert events(machine) == [Delivered(request=owed("a"), tries=1, status=204)]
+    assert len(machine) == 0
+    assert machine.poll_deadline() is None
+
+
+def test_the_same_request_is_owed_once() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(owed("a"), ELKS, at(0))
+    assert sends(machine) == ["a"]
+    assert len(machine) == 1
+
+
+def test_order_within_a_call_and_receiver() -> None:
+    machine = Deliveries()
+    for name in ("first", "second", "third"):
+        machine.owe(owed(name, url=f"https://one/{name}"), ELKS, at(0))
+    assert sends(machine) == ["first"]
+    machine.failed("first", REFUSED, at(1), 0.0)
+    assert sends(machine) == []
+    assert machine.poll_deadline() == at(301).mono
+    machine.handle_timer(at(300))
+    assert sends(machine) == []
+    machine.handle_timer(at(301))
+    assert machine.poll() == Send(request=owed("first", url="https://one/first"), number=2)
+    machine.delivered("first", 200, at(302))
+    assert sends(machine) == ["second"]
+    machine.delivered("second", 200, at(303))
+    assert sends(machine) == ["third"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        owed("b", call="c2"),
+        owed("b", url="https://two/hook"),
+        owed("b", url="http://one/hook"),
+        owed("b", url="https://one:444/hook"),
+    ],
+)
+def test_lanes_do_not_wait_for_each_other(other: WebhookRequest) -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(other, ELKS, at(0))
+    assert sends(machine) == ["a", "b"]
+
+
+def test_outside_calls_nothing_waits() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a", call=""), ELKS, at(0))
+    machine.owe(owed("b", call=""), ELKS, at(0))
+    assert sends(machine) == ["a", "b"]
+
+
+def test_the_dead_are_overtaken() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), DIDFORSALE, at(0))
+    machine.owe(owed("b"), DIDFORSALE, at(0))
+    for seconds in (0.0, 5.0, 65.0):
+        machine.handle_timer(at(seconds))
+        assert sends(machine) == ["a"]
+        machine.failed("a", REFUSED, at(seconds), 0.0)
+    assert events(machine) == [
+        Postponed(request=owed("a"), tries=1, failure=REFUSED, next_wall=WALL + 5),
+        Postponed(request=owed("a"), tries=2, failure=REFUSED, next_wall=WALL + 65),
+        Dead(request=owed("a"), tries=3, failure=REFUSED),
+    ]
+    assert sends(machine) == ["b"]
+
+
+def test_46elks_gives_up_after_a_day() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    tries = 0
+    while (deadline := machine.poll_deadline()) is not None or machine.poll() is not None:
+        now = at(0) if deadline is None else Now(mono=deadline, wall=WALL + deadline - 50)
+        machine.handle_timer(now)
+        if deadline is not None:
+            assert sends(machine) == ["a"]
+        tries += 1
+        machine.failed("a", REFUSED, now, 0.0)
+    assert tries == 289
+    assert isinstance(events(machine)[-1], Dead)
+
+
+def test_chance_shortens_a_growing_pause() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), GROWING, at(0))
+    machine.poll()
+    machine.failed("a", REFUSED, at(0), 0.8)
+    assert machine.poll_deadline() == at(8).mono
+
+
+def test_a_url_that_cannot_be_asked_is_dead_at_once() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a", url="nowhere"), ELKS, at(0))
+    (dead,) = events(machine)
+    assert isinstance(dead, Dead)
+    assert dead.failure.cause is HookCause.URL
+    assert len(machine) == 0
+
+
+def test_one_receiver_has_so_many_at_a_time_and_others_never_notice() -> None:
+    machine = Deliveries()
+    for number in range(MAX_UNDER_WAY_PER_RECEIVER + 5):
+        machine.owe(owed(f"a{number}", call=f"c{number}"), ELKS, at(0))
+    machine.owe(owed("b", call="c0", url="https://two/"), ELKS, at(0))
+    started = sends(machine)
+    assert len(started) == MAX_UNDER_WAY_PER_RECEIVER + 1
+    assert started[-1] == "b"
+    machine.failed("a3", REFUSED, at(1), 0.0)
+    assert sends(machine) == [f"a{MAX_UNDER_WAY_PER_RECEIVER}"]
+    machine.delivered("a0", 200, at(2))
+    assert sends(machine) == [f"a{MAX_UNDER_WAY_PER_RECEIVER + 1}"]
+
+
+def test_an_outcome_for_what_is_not_under_way() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(owed("b"), ELKS, at(0))
+    with pytest.raises(RuntimeError, match="b is not under way"):
+        machine.delivered("b", 200, at(0))
+    with pytest.raises(KeyError):
+        machine.export_one("c", at(0))
+
+
+def test_pauses_run_on_while_the_program_is_down() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(owed("b"), ELKS, at(0))
+    machine.poll()
+    machine.failed("a", REFUSED, at(0), 0.0)
+    data = json.loads(json.dumps(machine.export(at(0))))
+    # Another process: its monotonic clock begins anywhere; 100 s have passed.
+    later = Now(mono=7, wall=WALL + 100)
+    again = Deliveries.restore(data, later)
+    again.handle_timer(later)
+    assert sends(again) == []
+    assert again.poll_deadline() == pytest.approx(207)
+    again.handle_timer(Now(mono=207.001, wall=WALL + 300.001))
+    send = again.poll()
+    assert send is not None
+    assert (send.request.id, send.number) == ("a", 2)
+
+
+def test_what_was_under_way_is_tried_again_and_not_counted() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    assert sends(machine) == ["a"]
+    one = json.loads(json.dumps(machine.export_one("a", at(1))))
+    again = Deliveries()
+    again.restore_one(one, at(2))
+    again.restore_one(one, at(2))
+    again.handle_timer(at(2))
+    assert again.poll() == Send(request=owed("a"), number=1)
+    assert again.poll() is None
+
+
+def test_data_from_the_future_is_refused() -> None:
+    with pytest.raises(ValueError, match="version 9"):
+        Deliveries.restore({"v": 9, "owed": []}, at(0))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("owe"),
+            st.sampled_from(["c1", "c2", ""]),
+            st.sampled_from(["https://one/a", "https://one/b", "https://two/", "bad"]),
+            st.sampled_from([ELKS, DIDFORSALE, GROWING, Listed(pauses_s=(1.0,))]),
+        ),
+        st.tuples(st.just("deliver"), st.integers(min_value=0, max_value=9)),
+        st.tuples(st.just("fail"), st.integers(min_value=0, max_value=9)),
+        st.tuples(st.just("wait"), st.integers(min_value=0, max_value=400)),
+    ),
+    max_size=40,
+)
+
+
+class Trace:
+    """A machine, a pretended clock and receivers; keeps what an outside would see."""
+
+    def __init__(self) -> None:
+        self.machine = Deliveries()
+        self.seconds = 0.0
+        self.count = 0
+        self.under_way: list[WebhookRequest] = []
+        self.seen: list[object] = []
+
+    def step(self, kind: str, *arguments: object) -> None:
+        now = at(self.seconds)
+        match kind, arguments:
+            case "owe", (str(call), str(url), policy):
+                self.count += 1
+                self.machine.owe(owed(f"r{self.count}", call=call, url=url), _policy(policy), now)
+            case "wait", (int(seconds),):
+                self.seconds += seconds
+                self.machine.handle_timer(at(self.seconds))
+            case _, (int(which),) if self.under_way:
+                request = self.under_way.pop(which % len(self.under_way))
+                if kind == "deliver":
+                    self.machine.delivered(request.id, 200, now)
+                else:
+                    self.machine.failed(request.id, REFUSED, now, 0.5)
+        self.drain()
+
+    def drain(self) -> None:
+        while (send := self.machine.poll()) is not None:
+            self.under_way.append(send.request)
+            self.seen.append(send)
+        self.seen.extend(events(self.machine))
+
+
+def _policy(value: object) -> DeliveryPolicy:
+    assert not isinstance(value, str)
+    return value  # type: ignore[return-value]
+
+
+@given(STEPS)
+def test_every_lane_keeps_its_order_and_nothing_is_lost(steps: list[tuple[object, ...]]) -> None:
+    trace = Trace()
+    for kind, *arguments in steps:
+        trace.step(str(kind), *arguments)
+        lanes = [(one.call, one.url.split("/")[2]) for one in trace.under_way if one.call]
+        assert len(lanes) == len(set(lanes))
+    ended = [event.request.id for event in trace.seen if isinstance(event, Delivered | Dead)]
+    assert len(ended) == len(set(ended))
+    assert len(ended) + len(trace.machine) == trace.count
+    assert bool(trace.under_way) or trace.machine.poll_deadline() is not None or len(trace.machine) == 0
+
+
+@given(STEPS, STEPS)
+def test_restored_between_tries_it_goes_on_as_the_first_would_have(
+    before: list[tuple[object, ...]], after: list[tuple[object, ...]]
+) -> None:
+    first = Trace()
+    for kind, *arguments in before:
+        first.step(str(kind), *arguments)
+    while first.under_way:
+        first.step("fail", 0)
+    now = at(first.seconds)
+    other = Trace()
+    other.machine = Deliveries.restore(json.loads(json.dumps(first.machine.export(now))), now)
+    other.seconds, other.count = first.seconds, first.count
+    first.seen.clear()
+    for kind, *arguments in after:
+        first.step(str(kind), *arguments)
+        other.step(str(kind), *arguments)
+        assert sorted(map(repr, first.seen)) == sorted(map(repr, other.seen))
