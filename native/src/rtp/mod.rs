@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod delay_target;
+pub mod jitter_buffer;
 pub mod latch;
 pub mod packet;
 pub mod quality;
