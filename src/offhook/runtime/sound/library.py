@@ -1,0 +1,182 @@
+"""Sounds by what the customer called them, ready to be played: fetched once, decoded once, revalidated cheaply.
+
+Calls that ask for one URL at the same time wait for one fetch. A sound that was had before is asked for again with its
+ETag, unless its server said for how long it holds; if the server cannot be reached now, the one that we have is played.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from offhook.flow.verbs import NamedSound, Sound, UrlSound
+from offhook.media.frames import Samples
+from offhook.media.tones import tone
+from offhook.runtime.sound.cache import PreparedSound, SoundCache
+from offhook.runtime.sound.decode import BadSource, decode
+
+__all__ = ["FetchedSound", "SoundFetcher", "SoundLibrary", "Unreachable"]
+
+log = structlog.get_logger(__name__)
+
+DECODERS = 2
+"""Threads; a sound of a minute takes one of them about a tenth of a second."""
+KNOWN_URLS = 10_000
+
+
+class Unreachable(BadSource):
+    """The server of a sound did not answer; one that we had before may still be played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedSound:
+    """What a server answered."""
+
+    content: bytes | None
+    """`None`: unchanged (304)."""
+    etag: str | None = None
+    last_modified: str | None = None
+    fresh_s: float = 0.0
+    """How long it need not be asked again."""
+
+
+class SoundFetcher(Protocol):
+    """Gets sound files by HTTP."""
+
+    async def get(self, url: str, *, etag: str | None, last_modified: str | None) -> FetchedSound:
+        """A file, within its limits of size and time. Raises `BadSource`; `Unreachable` where trying again may help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    key: str
+    etag: str | None
+    last_modified: str | None
+    fresh_until: float
+
+
+class SoundLibrary:
+    """All sounds of one server."""
+
+    def __init__(
+        self, cache: SoundCache, fetcher: SoundFetcher, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._cache = cache
+        self._fetcher = fetcher
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[PreparedSound]] = {}
+        self._pool = ThreadPoolExecutor(DECODERS, thread_name_prefix="sound")
+
+    async def prepare(self, sound: Sound) -> PreparedSound:
+        """A sound of a flow. Raises `BadSource`."""
+        match sound:
+            case UrlSound(url=url):
+                return await self.prepare_url(url)
+            case NamedSound(name=name):
+                return await self.prepare_tone(name)
+            case _:
+                raise BadSource(f"{type(sound).__name__} is no sound that is kept in a library")
+
+    async def prepare_url(self, url: str) -> PreparedSound:
+        """A file on a web server. Raises `BadSource`."""
+        known = self._known.get(url)
+        if known is not None and known.fresh_until > self._clock():
+            kept = self._cache.get(known.key)
+            if kept is not None:
+                return kept
+        return await self._shared(url)
+
+    async def prepare_tone(self, name: str) -> PreparedSound:
+        """A tone of ours, such as `beep` or `ringback/se`. Raises `BadSource`."""
+        key = f"tone-{name.replace('/', '-')}"
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
+        try:
+            return self._cache.put(key, tone(name))
+        except ValueError as error:
+            raise BadSource(str(error)) from None
+
+    async def prepare_file(self, path: Path) -> PreparedSound:
+        """A file of this machine, for what the operator or the call itself has put there. Raises `BadSource`."""
+        loop = asyncio.get_running_loop()
+        try:
+            content = await loop.run_in_executor(self._pool, path.read_bytes)
+        except OSError as error:
+            raise BadSource(f"{path.name} cannot be read ({error.strerror})") from None
+        return await self._decoded(content)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _shared(self, url: str) -> PreparedSound:
+        task = self._under_way.get(url)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._fetch(url))
+            self._under_way[url] = task
+            task.add_done_callback(lambda _: self._under_way.pop(url, None))
+        # A call that ends while it waits must not take the sound from the others.
+        return await asyncio.shield(task)
+
+    async def _fetch(self, url: str) -> PreparedSound:
+        known = self._known.get(url)
+        kept = None if known is None else self._cache.get(known.key)
+        if known is None or kept is None:
+            return await self._fetch_whole(url)
+        try:
+            fetched = await self._fetcher.get(url, etag=known.etag, last_modified=known.last_modified)
+        except Unreachable as error:
+            log.info("sound.stale", why=str(error))
+            return kept
+        if fetched.content is None:
+            self._remember(url, replace(known, fresh_until=self._clock() + fetched.fresh_s))
+            return kept
+        return await self._keep(url, fetched)
+
+    async def _fetch_whole(self, url: str) -> PreparedSound:
+        fetched = await self._fetcher.get(url, etag=None, last_modified=None)
+        if fetched.content is None:
+            raise BadSource("the server says that a file is unchanged which it has never sent")
+        return await self._keep(url, fetched)
+
+    async def _keep(self, url: str, fetched: FetchedSound) -> PreparedSound:
+        assert fetched.content is not None
+        prepared = await self._decoded(fetched.content)
+        self._remember(
+            url,
+            _Known(
+                key=prepared.path.stem,
+                etag=fetched.etag,
+                last_modified=fetched.last_modified,
+                fresh_until=self._clock() + fetched.fresh_s,
+            ),
+        )
+        return prepared
+
+    async def _decoded(self, content: bytes) -> PreparedSound:
+        loop = asyncio.get_running_loop()
+        key = await loop.run_in_executor(self._pool, SoundCache.key, content)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept
+        samples: Samples = await loop.run_in_executor(self._pool, decode, content)
+        try:
+            return self._cache.put(key, samples)
+        except OSError as error:
+            raise BadSource(f"the sound cannot be kept ({error.strerror})") from None
+
+    def _remember(self, url: str, known: _Known) -> None:
+        self._known[url] = known
+        self._known.move_to_end(url)
+        while len(self._known) > KNOWN_URLS:
+            self._known.popitem(last=False)
