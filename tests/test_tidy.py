@@ -87,6 +87,8 @@ def test_pure_rooms_are_tested_as_much_as_they_are_written(room: str) -> None:
     if room in ("flow", "call"):
         # Cases that are text count as what they are: tests.
         tests += lines(tracked("tests/conformance/**/*.case", "tests/scenarios/*.case"))
+    if room == "sip":
+        tests += lines(tracked("tests/conformance/rfc4475/**/*.*", "tests/conformance/rfc4475/*.*", "fuzz/sip*.py"))
     assert tests >= PURE_TEST_RATIO * lines(room_files("src/offhook", room))
 
 
