@@ -29,9 +29,8 @@ def main() -> None:
         read = Timer(lambda body=body: Elks().read(body, "https://h.example/"))
         seconds = best(read)
         kept = best(Timer(Interpreter.begin(Elks().read(body, "").flow)[0].export))
-        print(
-            f"{name:22} {len(body):6} bytes  read {seconds * 1e6:8.1f} µs {1 / seconds:9,.0f}/s  export {kept * 1e6:8.1f} µs"
-        )
+        print(f"{name:22} {len(body):6} bytes", end="")
+        print(f"  read {seconds * 1e6:8.1f} µs {1 / seconds:9,.0f}/s  export {kept * 1e6:8.1f} µs")
 
 
 def best(timer: Timer) -> float:
