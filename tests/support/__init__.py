@@ -1,1 +1,0 @@
-"""What tests share: scripted customers, servers, peers and sound."""

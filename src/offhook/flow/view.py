@@ -124,7 +124,7 @@ class CallView:
     performed: tuple[Performed, ...] = ()
     legs: tuple[LegView, ...] = ()
     recordings: tuple[str, ...] = ()
-    """Ids, oldest first."""
+    """`<call id>-r<index>`, oldest first; a dialect dresses them as it does the call's own id."""
 
     @property
     def duration_s(self) -> int | None:

@@ -202,7 +202,7 @@ def call_object(view: CallView) -> dict[str, Any]:
         "timeout": view.ring_timeout_s,
         "actions": log or None,
         "legs": legs(view) or None,
-        "recordings": list(view.recordings) or None,
+        "recordings": [f"c{identifier}" for identifier in view.recordings] or None,
     }
     return {name: value for name, value in described.items() if value is not None}
 
