@@ -11,16 +11,12 @@
 use std::collections::VecDeque;
 
 use super::delay_target::{DelayTarget, MAX_TARGET_SAMPLES};
+use super::sound_ring::{SoundRing, CAPACITY};
 use crate::dsp::g711::Law;
 use crate::dsp::FRAME_SAMPLES;
 
-/// Sound kept at most, in samples (512 ms); a power of two, so that the timeline wraps onto it.
-const CAPACITY: usize = 4_096;
-
-/// With so much kept the playout begins, whatever the target says.
+/// With so much kept (384 of 512 ms) the playout begins, whatever the target says.
 const FULL_SAMPLES: i64 = CAPACITY as i64 * 3 / 4;
-
-const WORDS: usize = CAPACITY / 64;
 
 /// Octets of one packet at most: 60 ms and as much again.
 const MAX_PACKET: usize = 960;
@@ -111,8 +107,7 @@ pub struct PlayoutStatistics {
 #[derive(Debug, Clone)]
 pub struct JitterBuffer {
     law: Law,
-    sound: Box<[u8; CAPACITY]>,
-    present: [u64; WORDS],
+    ring: SoundRing,
     timeline: Option<Timeline>,
     target: DelayTarget,
     pending_jump: Option<i64>,
@@ -145,8 +140,7 @@ impl JitterBuffer {
     pub fn new(law: Law) -> Self {
         Self {
             law,
-            sound: Box::new([law.silence(); CAPACITY]),
-            present: [0; WORDS],
+            ring: SoundRing::new(),
             timeline: None,
             target: DelayTarget::new(),
             pending_jump: None,
@@ -193,7 +187,7 @@ impl JitterBuffer {
         let Some(timeline) = self.timeline else {
             return Pulled::Empty;
         };
-        let played = self.take(timeline.play, out);
+        let played = self.ring.take(timeline.play, out);
         if played > 0 {
             self.dry = 0;
             self.advance(FRAME);
@@ -295,7 +289,7 @@ impl JitterBuffer {
     }
 
     fn forget(&mut self) {
-        self.present = [0; WORDS];
+        self.ring.clear();
         self.pending_jump = None;
         self.late_in_a_row = 0;
         self.waiting = true;
@@ -359,17 +353,7 @@ impl JitterBuffer {
         timeline.play = play;
         timeline.end = end;
         self.late_in_a_row = 0;
-        let mut fresh = false;
-        for (n, &octet) in payload[past..].iter().enumerate() {
-            let at = index(from + n as i64);
-            let bit = 1u64 << (at % 64);
-            if self.present[at / 64] & bit == 0 {
-                self.present[at / 64] |= bit;
-                self.sound[at] = octet;
-                fresh = true;
-            }
-        }
-        if fresh {
+        if self.ring.put(from, &payload[past..]) {
             Pushed::Kept
         } else {
             self.statistics.duplicates += 1;
@@ -409,7 +393,7 @@ impl JitterBuffer {
         if impatient || self.is_quiet(timeline.play) {
             self.impatience = 0;
             self.statistics.left_out += 1;
-            self.clear(timeline.play, FRAME);
+            self.ring.remove(timeline.play, FRAME_SAMPLES);
             self.advance(FRAME);
         }
     }
@@ -417,9 +401,8 @@ impl JitterBuffer {
     /// Whether a frame is absent or so quiet that nobody misses it: every sample under about -43 dBm0.
     fn is_quiet(&self, position: i64) -> bool {
         (position..position + FRAME).all(|at| {
-            let at = index(at);
-            let here = self.present[at / 64] >> (at % 64) & 1 == 1;
-            !here || self.law.decode(self.sound[at]).unsigned_abs() < 160
+            let octet = self.ring.get(at);
+            octet.map_or(true, |octet| self.law.decode(octet).unsigned_abs() < 160)
         })
     }
 
@@ -427,28 +410,6 @@ impl JitterBuffer {
         self.gaps
             .iter()
             .any(|&(start, end)| position >= start && position < end)
-    }
-
-    /// Copies what is present of a frame and removes it; returns how many octets that were.
-    fn take(&mut self, position: i64, out: &mut [u8; FRAME_SAMPLES]) -> usize {
-        let mut count = 0;
-        for (n, octet) in out.iter_mut().enumerate() {
-            let at = index(position + n as i64);
-            let bit = 1u64 << (at % 64);
-            if self.present[at / 64] & bit != 0 {
-                self.present[at / 64] &= !bit;
-                *octet = self.sound[at];
-                count += 1;
-            }
-        }
-        count
-    }
-
-    fn clear(&mut self, position: i64, length: i64) {
-        for at in position..position + length {
-            let at = index(at);
-            self.present[at / 64] &= !(1u64 << (at % 64));
-        }
     }
 
     fn advance(&mut self, samples: i64) {
@@ -469,11 +430,6 @@ impl JitterBuffer {
         self.statistics.missing += 1;
         Pulled::Missing
     }
-}
-
-/// Where a position lies in the ring.
-fn index(position: i64) -> usize {
-    position.rem_euclid(CAPACITY as i64) as usize
 }
 
 /// What the target asks for can be kept.

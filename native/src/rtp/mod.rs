@@ -11,6 +11,7 @@ pub mod packet;
 pub mod quality;
 pub mod rtcp;
 pub mod rtcp_stats;
+mod sound_ring;
 pub mod source;
 pub mod telephone_event;
 pub mod telephone_event_send;

@@ -93,14 +93,10 @@ class _Head:
     @property
     def via(self) -> Via:
         """The top Via."""
-
-        def top(headers: Headers) -> Via:
-            raw = headers.get("Via")
-            if raw is None:
-                raise SyntaxFault("Via", "is missing")
-            return Via.parse(raw if "," not in raw else headers.values("Via")[0])
-
-        return self.headers.parsed("top Via", top)
+        vias = self.vias
+        if not vias:
+            raise SyntaxFault("Via", "is missing")
+        return vias[0]
 
     @property
     def vias(self) -> tuple[Via, ...]:

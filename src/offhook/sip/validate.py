@@ -31,26 +31,28 @@ REGISTERED_METHODS: Final = frozenset(
 
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 # Headers whose grammar is one value: section 7.3.1 allows several lines of a name only where it is a list.
-_ONCE: Final = (
-    "from",
-    "to",
-    "call-id",
-    "cseq",
-    "max-forwards",
-    "content-type",
-    "content-disposition",
-    "date",
-    "event",
-    "expires",
-    "min-expires",
-    "min-se",
-    "rack",
-    "refer-to",
-    "replaces",
-    "retry-after",
-    "rseq",
-    "session-expires",
-    "subscription-state",
+_ONCE: Final = frozenset(
+    {
+        "from",
+        "to",
+        "call-id",
+        "cseq",
+        "max-forwards",
+        "content-type",
+        "content-disposition",
+        "date",
+        "event",
+        "expires",
+        "min-expires",
+        "min-se",
+        "rack",
+        "refer-to",
+        "replaces",
+        "retry-after",
+        "rseq",
+        "session-expires",
+        "subscription-state",
+    }
 )
 _DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
@@ -119,14 +121,13 @@ def validate_response(response: Response) -> str | None:
 
 
 def _syntax(message: Message) -> str | None:
-    headers = message.headers
+    groups = message.headers.groups()
     for key in _MANDATORY:
-        if key not in headers:
+        if key not in groups:
             return f"Missing {identify(key)[1]}"
-    for key in _ONCE:
-        if headers.count(key) > 1:
+    for key, lines in groups.items():
+        if len(lines) > 1 and key in _ONCE:
             return f"More Than One {identify(key)[1]}"
-    for key in headers.names():
         check = _CHECKS.get(key)
         if check is not None:
             check(message)

@@ -55,12 +55,21 @@ def test_what_is_no_json_says_where_it_breaks(body: bytes, said: str) -> None:
 def test_half_a_character_is_refused_and_a_whole_one_is_not() -> None:
     with pytest.raises(NotText, match="half a character"):
         read_json(b'{"a": ["\\ud83d"]}')
+    with pytest.raises(NotText, match="half a character"):
+        read_json(b'{"\\ud83d": 1}')
     assert read_json(b'["\\ud83d\\ude00"]') == (["\N{GRINNING FACE}"], ())
 
 
 def test_depth_is_an_error_and_no_overflow() -> None:
     with pytest.raises(NestingTooDeep):
         read_json(b"[" * 60_000)
+
+
+def test_no_depth_hurts_the_look_for_half_characters() -> None:
+    deep = b"[" * 800 + b'{"\\ud83d\\ude00": "%s"}' + b"]" * 800
+    read_json(deep % b"whole")
+    with pytest.raises(NotText):
+        read_json(deep % b"\\ud83d")
 
 
 # It takes milliseconds; a pattern that looks at each character once for each before it would take minutes.

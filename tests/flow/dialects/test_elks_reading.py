@@ -6,61 +6,23 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.elks_documents import almost_documents, json_values, read_or_refuse
 
-from offhook.flow import plain
 from offhook.flow.describe import describe_flow
 from offhook.flow.dialects.elks_reading import MAX_WARNINGS, read
-from offhook.flow.errors import DocumentError
 from offhook.flow.limits import MAX_DEPTH
-
-KEYS = [
-    *("connect", "play", "ivr", "record", "recordcall", "hangup", "whenhangup", "next", "success", "failed", "busy"),
-    *(
-        "callerid",
-        "timeout",
-        "timelimit",
-        "digits",
-        "repeat",
-        "skippable",
-        "silencedetection",
-        "0",
-        "9",
-        "*",
-        "#",
-        "12",
-    ),
-]
-TEXTS = [
-    *("", " ", "yes", "no", "true", "5", "-1", "sound/beep", "sound/dtmf/1", "local/a", "en_US/hi", "404", "busy"),
-    *("https://app.example/", "/next", "+46700000001", " 46700000001", "+46700000001,x", "sip:a@pbx.example"),
-]
-scalars = (
-    st.none() | st.booleans() | st.integers(-5, 700) | st.floats(allow_nan=False) | st.sampled_from(TEXTS) | st.text()
-)
-documents = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
-)
-
-
-def read_or_refuse(body: bytes) -> None:
-    try:
-        reading = read(body, "https://app.example/a")
-    except DocumentError:
-        return
-    assert describe_flow(reading.flow)
-    assert plain.to_flow(json.loads(json.dumps(plain.from_flow(reading.flow)))) == reading.flow
-    assert len(reading.warnings) <= MAX_WARNINGS
 
 
 @settings(max_examples=200, deadline=None)
-@given(document=documents)
+@given(document=json_values)
 @example(document={"hangup": 1e308, "timeout": 1e308})
 @example(document={"connect": ",", "timeout": -0.0})
 def test_any_json_is_read_or_refused(document: Any) -> None:
     read_or_refuse(json.dumps(document).encode())
 
 
-@given(body=st.binary(max_size=60))
+@settings(max_examples=200, deadline=None)
+@given(body=st.binary(max_size=60) | almost_documents())
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     read_or_refuse(body)
 

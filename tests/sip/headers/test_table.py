@@ -18,7 +18,7 @@ def test_names_fold() -> None:
     headers = sample()
     assert next(headers.items()) == ("Via", "one, two")
     assert headers.get("x-new") == headers.get("X-NEW") == "a, b"
-    assert headers.names() == ["via", "x-new", "to"]
+    assert headers.groups() == {"via": ["one, two", "three"], "x-new": ["a, b"], "to": ["t"]}
     assert ("v" in headers, "From" in headers, 3 in headers) == (True, False, False)
     assert (len(headers), headers.count("via"), headers.count("from")) == (4, 2, 0)
 

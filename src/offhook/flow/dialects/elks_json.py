@@ -17,7 +17,8 @@ TRAILING_COMMA = "A comma before a closing bracket was passed over; strict JSON 
 _STRING_OR_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])', re.DOTALL)
 """A string is taken whole, closed or not, so that each character is looked at once."""
 
-_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def read_json(body: bytes) -> tuple[Any, tuple[str, ...]]:
@@ -32,7 +33,7 @@ def read_json(body: bytes) -> tuple[Any, tuple[str, ...]]:
     if not text.strip():
         return {}, ()
     value, warnings = _lenient(text)
-    if _HALF_CHARACTER.search(text):
+    if _SURROGATE_ESCAPE.search(text):
         _refuse_half_characters(value)
     return value, warnings
 
@@ -79,7 +80,15 @@ def _broken(error: json.JSONDecodeError) -> BrokenDocument:
 
 def _refuse_half_characters(value: Any) -> None:
     """An escape such as `\\ud83d` without its second half makes a text that no encoding can carry to anybody."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise NotText("an escape that is half a character") from error
+    # A list of what is still to be looked at, not a recursion: no depth can hurt it.
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case dict() as item:
+                waiting += [*item.keys(), *item.values()]
+            case list() as items:
+                waiting += items
+            case str() as text if _SURROGATE.search(text):
+                raise NotText("an escape that is half a character")
+            case _:
+                pass

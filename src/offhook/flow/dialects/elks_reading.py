@@ -34,7 +34,20 @@ from offhook.flow.errors import (
 )
 from offhook.flow.limits import MAX_DEPTH, MAX_TARGETS, check_flow, check_size
 from offhook.flow.program import Document, Flow, Next, OutcomeKind, Step
-from offhook.flow.verbs import Dial, Gather, Hangup, HangupAs, Play, Record, RecordCall, SetHangupHook, Verb
+from offhook.flow.verbs import (
+    Dial,
+    Gather,
+    Hangup,
+    HangupAs,
+    Play,
+    Record,
+    RecordCall,
+    SetHangupHook,
+    Sound,
+    UnusableSound,
+    UnusableTarget,
+    Verb,
+)
 
 __all__ = [
     "DIGITS_DEFAULT",
@@ -209,6 +222,9 @@ class _Reader:
         targets = tuple(target(part) for part in text.split(",") if part.strip()) or (target(text),)
         if len(targets) > MAX_TARGETS:
             raise TooManyTargets(key=key, count=len(targets), limit=MAX_TARGETS)
+        for unusable in targets:
+            if isinstance(unusable, UnusableTarget):
+                self._warn(f"`{key}`: {found(unusable.text)} is no number and no SIP URI; calling it fails.")
         caller_id = text_of(item.get("callerid", ""), _at(place, "callerid"), "a number such as +46700000000")
         ring = self._seconds(item, "timeout", place)
         talk = self._seconds(item, "timelimit", place)
@@ -226,12 +242,12 @@ class _Reader:
 
     def play(self, item: Mapping[str, Any], place: str) -> Verb:
         """One sound."""
-        text = text_of(item["play"], _at(place, "play"), _A_SOUND)
-        return Play(sounds=(sound(text),), skippable=self._flag(item, "skippable", place, default=True))
+        return Play(
+            sounds=(self._sound(item, "play", place),), skippable=self._flag(item, "skippable", place, default=True)
+        )
 
     def ivr(self, item: Mapping[str, Any], place: str) -> Verb:
         """A prompt and the keys that are pressed."""
-        text = text_of(item["ivr"], _at(place, "ivr"), _A_SOUND)
         digits = self._count(item, "digits", place, DIGITS_DEFAULT, DIGITS_MAX)
         timeout = self._seconds(item, "timeout", place)
         if timeout is None:
@@ -240,7 +256,7 @@ class _Reader:
             self._warn(f"`{_at(place, 'timeout')}` must be from 1 to 30 seconds; 10 is taken instead.")
             timeout = IVR_TIMEOUT_DEFAULT_S
         return Gather(
-            prompts=(sound(text),),
+            prompts=(self._sound(item, "ivr", place),),
             min_digits=digits,
             max_digits=digits,
             timeout_s=timeout,
@@ -277,6 +293,13 @@ class _Reader:
         return Hangup(how=_HANGUPS.get(word, HangupAs.REJECT))
 
     # ── values with defaults ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sound(self, item: Mapping[str, Any], key: str, place: str) -> Sound:
+        text = text_of(item[key], _at(place, key), "a sound: a URL, sound/…, local/… or en_US/…")
+        heard = sound(text)
+        if isinstance(heard, UnusableSound):
+            self._warn(f"`{_at(place, key)}`: {found(text)} is no sound; playing it fails as badsource.")
+        return heard
 
     def _post_url(self, value: Any, key: str, wanted: str) -> str | None:
         """Where a recording is told of; `None` for `true`: it is made and nobody is told."""
@@ -316,8 +339,6 @@ class _Reader:
         if len(self.warnings) < MAX_WARNINGS and text not in self.warnings:
             self.warnings.append(text)
 
-
-_A_SOUND = "a sound: a URL, sound/…, local/… or en_US/…"
 
 _VERBS: Mapping[str, Callable[[_Reader, Mapping[str, Any], str], Verb]] = MappingProxyType(
     {

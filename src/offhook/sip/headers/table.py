@@ -190,10 +190,9 @@ class Headers:
         """How many lines there are of this name."""
         return len(self._lines(name))
 
-    def names(self) -> list[str]:
-        """The names that are there, each once, in small letters."""
-        self._lines("via")
-        return list(self._index or ())
+    def groups(self) -> dict[str, list[str]]:
+        """The raw values of every name (in small letters) that is there, to be read only."""
+        return self._grouped()
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._lines(name))
@@ -273,14 +272,20 @@ class Headers:
     def _lines(self, name: str) -> list[str]:
         index = self._index
         if index is None:
+            index = self._grouped()
+        found = index.get(name)
+        return found if found is not None else index.get(identify(name)[0], _NO_LINES)
+
+    def _grouped(self) -> dict[str, list[str]]:
+        index = self._index
+        if index is None:
             index = self._index = {}
             for key, _, value in self._items:
                 if key in index:
                     index[key].append(value)
                 else:
                     index[key] = [value]
-        found = index.get(name)
-        return found if found is not None else index.get(identify(name)[0], _NO_LINES)
+        return index
 
     def _changed(self) -> None:
         self._index = None
