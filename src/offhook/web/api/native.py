@@ -1,0 +1,95 @@
+"""`/v1`: everything, as our own command line and console use it; described by `/openapi.json`.
+
+For the operator (Bearer token of `admin.token`) all of it, for an account (Basic) what is its own.
+"""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import offhook
+from offhook.config import Settings
+from offhook.storage.store import Storage
+from offhook.storage.writer import StorageUnavailable
+from offhook.web.api import native_accounts, native_calls, native_numbers
+from offhook.web.api.native_request import Admin, Native, NativeError
+from offhook.web.auth import AdminToken
+from offhook.web.port import ServerPort
+
+__all__ = ["create_native"]
+
+log = logging.getLogger(__name__)
+
+
+def create_native(server: ServerPort, storage: Storage, settings: Settings, token: AdminToken) -> FastAPI:
+    """The ASGI application of `/v1` and `/openapi.json`."""
+    app = FastAPI(
+        title="Offhook",
+        version="1",
+        description=offhook.__doc__ or "",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.native = Native(server=server, storage=storage, settings=settings, token=token)
+    app.include_router(native_accounts.router)
+    app.include_router(native_numbers.router)
+    app.include_router(native_calls.router)
+    app.get("/v1/status", tags=["status"])(status)
+    app.add_exception_handler(NativeError, _native_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(StorageUnavailable, _storage_error)
+    app.add_exception_handler(Exception, _fault)
+    return app
+
+
+async def status(caller: Admin) -> dict[str, Any]:
+    """How the server is: whether calls can be made and why not, storage, figures."""
+    native = caller.native
+    health = native.storage.writer.health()
+    return {
+        "not_ready": native.server.not_ready(),
+        "storage": {
+            "pending": health.pending,
+            "failing": health.failing_since is not None,
+            "error": health.error,
+            "dropped": health.dropped,
+        },
+        "server": dict(native.server.status()),
+    }
+
+
+def _error(status_code: int, name: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"name": name, "message": message}}, status_code)
+
+
+async def _native_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, NativeError)
+    return _error(error.status, error.name, error.message)
+
+
+async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    said = [f"{'.'.join(map(str, entry['loc'][1:])) or 'the body'}: {entry['msg']}" for entry in error.errors()]
+    return _error(400, "invalid_request", "; ".join(said))
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    names = {404: "not_found", 405: "method_not_allowed"}
+    return _error(error.status_code, names.get(error.status_code, "http_error"), f"{error.detail}; see /openapi.json")
+
+
+async def _storage_error(_request: Request, error: Exception) -> JSONResponse:
+    log.error("a change could not be made durable in time: %s", error)
+    return _error(503, "storage_unavailable", f"the change is not stored yet ({error}); ask before repeating it")
+
+
+async def _fault(_request: Request, error: Exception) -> JSONResponse:
+    log.error("a request of /v1 failed", exc_info=error)
+    return _error(500, "internal_error", "a fault of ours; the server's log has it")

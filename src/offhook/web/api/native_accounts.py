@@ -1,0 +1,106 @@
+"""`/v1/accounts`: accounts, their balance and caller IDs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from offhook.storage.rows import AccountRow
+from offhook.web.api.native_request import Admin, Asking, NativeError, e164, moment
+
+__all__ = ["account_json", "router"]
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+
+
+class NewAccountBody(BaseModel):
+    """An account to be made."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "SEK"
+    email: str = ""
+    mobile_number: str = ""
+
+
+class BalanceBody(BaseModel):
+    """What is to be left."""
+
+    amount: Annotated[int | None, Field(description="In 1/10000 of the currency; null: no limit any more.")]
+
+
+class CallerIdBody(BaseModel):
+    """A number that may be shown."""
+
+    number: str
+
+
+def account_json(row: AccountRow) -> dict[str, Any]:
+    """An account; calls are refused when its balance is gone only where it is `limited`."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "parent": row.parent,
+        "currency": row.currency,
+        "balance": row.balance,
+        "limited": row.credit_limited,
+        "active": row.active,
+        "created": moment(row.created),
+    }
+
+
+@router.get("")
+async def list_accounts(caller: Asking) -> dict[str, Any]:
+    """All accounts, oldest first; for an account, itself."""
+    rows = caller.native.storage.directory.accounts() if caller.account is None else [caller.account]
+    return {"accounts": [account_json(row) for row in rows]}
+
+
+@router.post("")
+async def add_account(caller: Admin, body: NewAccountBody) -> dict[str, Any]:
+    """Makes an account. Its secret and API key are shown this once."""
+    storage = caller.native.storage
+    made = storage.directory.add_account(
+        body.name, currency=body.currency, email=body.email, mobile_number=body.mobile_number
+    )
+    await storage.writer.flush()
+    return {**account_json(made.row), "secret": made.secret, "api_key": made.api_key}
+
+
+@router.put("/{account}/balance")
+async def set_balance(caller: Admin, account: str, body: BalanceBody) -> dict[str, Any]:
+    """Sets the balance, from which on calls are refused when it is gone."""
+    storage = caller.native.storage
+    row = storage.directory.set_balance(caller.which(_named(account)).id, body.amount)
+    await storage.writer.flush()
+    return account_json(row)
+
+
+@router.get("/{account}/caller-ids")
+async def list_caller_ids(caller: Asking, account: str) -> dict[str, Any]:
+    """Numbers that the account may show besides its own."""
+    rows = caller.native.storage.directory.caller_ids(caller.which(_named(account)).id)
+    return {"caller_ids": [{"number": row.number, "created": moment(row.created)} for row in rows]}
+
+
+@router.post("/{account}/caller-ids")
+async def add_caller_id(caller: Admin, account: str, body: CallerIdBody) -> dict[str, Any]:
+    """Lets the account show a number that the operator knows to be its own."""
+    storage, owner = caller.native.storage, caller.which(_named(account))
+    row = storage.directory.add_caller_id(owner.id, e164(body.number, "the caller ID"))
+    await storage.writer.flush()
+    return {"account": owner.id, "number": row.number, "created": moment(row.created)}
+
+
+@router.delete("/{account}/caller-ids/{number}")
+async def remove_caller_id(caller: Admin, account: str, number: str) -> dict[str, Any]:
+    """Takes that back."""
+    storage, owner = caller.native.storage, caller.which(_named(account))
+    if not storage.directory.remove_caller_id(owner.id, e164(number, "the caller ID")):
+        raise NativeError(404, "no_caller_id", f"{number} is no caller ID of {owner.name}")
+    await storage.writer.flush()
+    return {"account": owner.id, "number": number, "removed": True}
+
+
+def _named(account: str) -> str | None:
+    """`-` stands for the only account."""
+    return None if account == "-" else account

@@ -1,0 +1,197 @@
+"""`/v1/calls`: make, list, show, hang up, and follow the timeline of a call."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from offhook.flow.dialects import elks_words
+from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.errors import DocumentError
+from offhook.flow.view import CallId, CallView
+from offhook.storage.records import call_by_id, calls_page, events_after
+from offhook.storage.rows import CallRow, EventRow, columns_of
+from offhook.storage.writer import StorageUnavailable
+from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id
+from offhook.web.port import CallOrder, Overloaded
+
+__all__ = ["router"]
+
+MAX_WAIT_S = 60.0
+SETTLE_S = 1.0
+TIMELINE_PAGE = 1000
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"])
+
+
+class CallBody(BaseModel):
+    """A call to be made."""
+
+    to: str
+    from_: Annotated[str, Field(alias="from")]
+    voice_start: Annotated[str, Field(description="A URL, or a document written out.")]
+    account: str | None = None
+    dialect: str = "elks"
+    whenhangup: str | None = None
+    ring_timeout_s: Annotated[int, Field(ge=1, le=600)] = 60
+    record: bool = False
+
+
+def call_json(call: CallRow) -> dict[str, Any]:
+    """A call, with both of its ids."""
+    described = columns_of(call)
+    del described["deleted"]
+    return {
+        **described,
+        "id": elks_words.call_id(CallId(call.id)),
+        "uuid": str(UUID(call.id)),
+        "created": moment(call.created),
+        "started": moment(call.started),
+        "ended": moment(call.ended),
+        "duration_s": None
+        if call.started is None or call.ended is None
+        else max(0, round((call.ended - call.started) / timedelta(seconds=1))),
+    }
+
+
+def row_of(view: CallView) -> CallRow:
+    """A live call as its row would be."""
+    return CallRow(
+        id=view.id,
+        owner=view.owner,
+        direction=view.direction.value,
+        from_number=view.from_,
+        to_number=view.to,
+        created=view.created,
+        started=view.start,
+        ended=view.end,
+        state=view.state.value,
+        cause=None if view.cause is None else view.cause.value,
+        cost=view.cost,
+        ring_timeout_s=view.ring_timeout_s,
+        actions=tuple(elks_words.actions(view)),
+        legs=tuple(elks_words.legs(view)),
+        recordings=view.recordings,
+    )
+
+
+@router.post("")
+async def place_call(caller: Asking, body: CallBody) -> dict[str, Any]:
+    """Makes a call; it rings when this is answered, or has failed with its cause."""
+    account = caller.which(body.account)
+    native = caller.native
+    shown = body.from_ if body.from_ == elks_words.HIDDEN_CALLER else e164(body.from_, "from")
+    may_show = native.storage.directory.may_show(account.id, shown) or shown == elks_words.HIDDEN_CALLER
+    if not native.settings.dev and not may_show:
+        raise NativeError(
+            403, "caller_id", f"{shown} may not be shown; allow it with: offhook account caller-id add {shown}"
+        )
+    if body.dialect not in DIALECTS:
+        raise NativeError(400, "no_dialect", f"there is no dialect {body.dialect}; there are: {', '.join(DIALECTS)}")
+    left = native.storage.directory.credit_left(account.id)
+    if left is not None and left <= 0:
+        raise NativeError(403, "no_credit", f"{account.name} has no credit left; add some with: offhook account credit")
+    try:
+        order = CallOrder(
+            owner=account.id,
+            from_=shown,
+            to=e164(body.to, "to"),
+            start=read_start(body.voice_start, DIALECTS[body.dialect]),
+            dialect=body.dialect,
+            hangup_url=body.whenhangup or None,
+            ring_timeout_s=body.ring_timeout_s,
+            record=body.record,
+        )
+        return call_json(row_of(await native.server.place_call(order)))
+    except DocumentError as error:
+        raise NativeError(400, error.name, str(error)) from None
+    except Overloaded as error:
+        raise NativeError(503, "overloaded", str(error)) from None
+
+
+@router.get("")
+async def list_calls(
+    caller: Asking,
+    account: str | None = None,
+    before: datetime | None = None,
+    after: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """Calls, newest first; `next`, if there, is the `before` of the following page."""
+    owner = caller.owners(account)
+    await _settled(caller)
+    page = await caller.native.storage.read(
+        lambda connection: calls_page(connection, owner, before=before, after=after, limit=limit)
+    )
+    calls = [call_json(_freshest(caller, row)) for row in page.rows]
+    return {"calls": calls, "next": moment(page.next)}
+
+
+@router.get("/{call}")
+async def show_call(caller: Asking, call: str) -> dict[str, Any]:
+    """One call as it is now, or as it ended."""
+    return call_json(await _row(caller, read_call_id(call)))
+
+
+@router.post("/{call}/hang-up")
+async def hang_up(caller: Asking, call: str) -> dict[str, Any]:
+    """Ends a call."""
+    row = await _row(caller, read_call_id(call))
+    if not await caller.native.server.hang_up(CallId(row.id)):
+        raise NativeError(409, "call_over", "the call is over already")
+    return {"id": elks_words.call_id(CallId(row.id)), "hung_up": True}
+
+
+@router.get("/{call}/timeline")
+async def timeline(
+    caller: Asking,
+    call: str,
+    after: Annotated[int, Query(ge=0, description="Entries after this number.")] = 0,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the next one.")] = 0.0,
+) -> dict[str, Any]:
+    """What happened, oldest first. `over`: nothing will follow."""
+    row = await _row(caller, read_call_id(call))
+    identifier, server = CallId(row.id), caller.native.server
+    # Asked before the entries are read: what a call that is over has to say was said before it was over.
+    over = server.live_view(identifier) is None
+    events = await _events(caller, row.id, after)
+    if not events and not over and wait:
+        await server.wait_for_event(identifier, after, wait)
+        over = server.live_view(identifier) is None
+        events = await _events(caller, row.id, after)
+    return {
+        "events": [
+            {"seq": event.seq, "at": moment(event.at), "kind": event.kind, "data": event.data} for event in events
+        ],
+        "over": over and len(events) < TIMELINE_PAGE,
+    }
+
+
+async def _events(caller: Caller, call_id: str, after: int) -> list[EventRow]:
+    await _settled(caller)
+    return await caller.native.storage.read(lambda connection: events_after(connection, call_id, after, TIMELINE_PAGE))
+
+
+async def _row(caller: Caller, call_id: CallId) -> CallRow:
+    view = caller.native.server.live_view(call_id)
+    if view is not None and caller.sees(view.owner):
+        return row_of(view)
+    await _settled(caller)
+    row = await caller.native.storage.read(lambda connection: call_by_id(connection, call_id))
+    if row is None or not caller.sees(row.owner):
+        raise NativeError(404, "no_call", "there is no such call; offhook calls shows them")
+    return row
+
+
+def _freshest(caller: Caller, row: CallRow) -> CallRow:
+    view = caller.native.server.live_view(CallId(row.id)) if row.state == "ongoing" else None
+    return row if view is None else row_of(view)
+
+
+async def _settled(caller: Caller) -> None:
+    try:
+        await caller.native.storage.writer.flush(SETTLE_S)
+    except StorageUnavailable:
+        return  # a database in trouble shows what it has

@@ -1,0 +1,75 @@
+"""All of HTTP in one ASGI application: `/a1` goes straight to its handlers, the rest through FastAPI, loaded when asked
+for.
+
+FastAPI takes longer to load than everything else of the server together, and answering `ready` does not need it.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from offhook.config import Settings
+from offhook.storage.prices import PriceList
+from offhook.storage.store import Storage
+from offhook.web.api.elks import ElksApi
+from offhook.web.api.elks_request import Elks
+from offhook.web.auth import AdminToken
+from offhook.web.http import Answer, send_answer
+from offhook.web.port import ServerPort
+
+__all__ = ["Web", "create_web"]
+
+
+class Web:
+    """The ASGI application."""
+
+    def __init__(self, server: ServerPort, storage: Storage, elks: ElksApi, native: Callable[[], ASGIApp]) -> None:
+        self._server = server
+        self._storage = storage
+        self._elks = elks
+        self._make_native = native
+        self._native: ASGIApp | None = None
+        self._making = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HTTP; the server's life is told by `offhook.app`, so that lifespan is not spoken."""
+        if scope["type"] != "http":
+            return
+        first = scope["path"].lstrip("/").partition("/")[0]
+        if first == "a1":
+            await self._elks(scope, receive, send)
+        elif first == "healthz":
+            await send_answer(send, Answer.text(200, "ok"))
+        elif first == "readyz":
+            await send_answer(send, self._readiness())
+        else:
+            await (await self._native_app())(scope, receive, send)
+
+    def _readiness(self) -> Answer:
+        reason = self._server.not_ready()
+        health = self._storage.writer.health()
+        if reason is None and health.failing_since is not None:
+            reason = f"storage cannot write: {health.error}"
+        return Answer.text(200, "ready") if reason is None else Answer.text(503, reason)
+
+    async def _native_app(self) -> ASGIApp:
+        if self._native is None:
+            async with self._making:
+                if self._native is None:
+                    self._native = await asyncio.to_thread(self._make_native)
+        return self._native
+
+
+def create_web(server: ServerPort, storage: Storage, settings: Settings, prices: PriceList | None = None) -> Web:
+    """Everything that listens on `http_listen`. Makes `admin.token` if there is none."""
+    prices = prices or PriceList({})
+    token = AdminToken.make(storage.data_dir)
+
+    def native() -> ASGIApp:
+        from offhook.web.api.native import create_native
+
+        return create_native(server, storage, settings, token)
+
+    elks = ElksApi(Elks(server=server, storage=storage, settings=settings, prices=prices))
+    return Web(server, storage, elks, native)

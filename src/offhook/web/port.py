@@ -1,0 +1,66 @@
+"""What the web asks of the running server: everything about live calls, and nothing else.
+
+What is stored, the web reads and changes itself through `offhook.storage`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from offhook.flow.dialects.dialect import Reading
+from offhook.flow.program import Document
+from offhook.flow.view import CallId, CallView
+
+__all__ = ["CallOrder", "Overloaded", "ServerPort"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOrder:
+    """A call to be made; every value is checked already."""
+
+    owner: str
+    """Account or subaccount id."""
+    from_: str
+    """E.164, or the word for a hidden caller."""
+    to: str
+    """E.164."""
+    start: Document | Reading
+    """What answers it: where to ask, or what to do at once."""
+    dialect: str
+    """The words of its webhooks: `elks`."""
+    hangup_url: str | None = None
+    ring_timeout_s: int = 60
+    record: bool = False
+    """Record all of it, for the customer to fetch."""
+
+
+class Overloaded(Exception):
+    """No more calls can be carried now; the text says so to a customer. Answered by 503."""
+
+
+class ServerPort(Protocol):
+    """The switchboard, as the web sees it. Everything runs on the server's one loop."""
+
+    async def place_call(self, order: CallOrder) -> CallView:
+        """Begins a call and returns at once, before anything rings. Raises `Overloaded`.
+
+        A call that cannot be routed is not an error: it comes back `failed` with its cause.
+        """
+
+    def live_view(self, call_id: CallId) -> CallView | None:
+        """The call as it is now; `None` when it is over or was never here."""
+
+    async def hang_up(self, call_id: CallId) -> bool:
+        """Ends a live call as if both parties had hung up. False: it is not live."""
+
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+        """Returns when the call's timeline has an entry after that sequence number, the call is over, or time is up."""
+
+    def directory_changed(self) -> None:
+        """Trunks, numbers or phones have changed: registrations are to follow."""
+
+    def not_ready(self) -> str | None:
+        """Why calls cannot be made now, in words for the operator; `None`: they can."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Figures for `offhook doctor` and `/v1/status`: plain JSON."""

@@ -1,0 +1,101 @@
+"""A switchboard without calls: it takes orders and shows them as live until they are ended. For tests of the web."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.storage.keys import new_id
+from offhook.storage.rows import CallRow, EventRow
+from offhook.storage.store import Storage
+from offhook.web.port import CallOrder, Overloaded
+
+__all__ = ["Board"]
+
+
+class Board:
+    """A `ServerPort` on a real storage."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.orders: list[CallOrder] = []
+        self.live: dict[CallId, CallView] = {}
+        self.directory_changes = 0
+        self.full = False
+        self.broken = False
+        self.reason: str | None = None
+        self._noted: dict[CallId, int] = {}
+        self._news = asyncio.Condition()
+
+    async def place_call(self, order: CallOrder) -> CallView:
+        if self.full:
+            raise Overloaded("No more calls can be carried now; try again in a moment")
+        if self.broken:
+            raise RuntimeError("a fault of ours")
+        self.orders.append(order)
+        view = CallView(
+            id=CallId(new_id("")),
+            direction=Direction.OUTGOING,
+            from_=order.from_,
+            to=order.to,
+            created=datetime.now(UTC),
+            owner=order.owner,
+            ring_timeout_s=order.ring_timeout_s,
+        )
+        self.live[view.id] = view
+        self._save(view)
+        await self.note(view.id, "call.created", {"to": order.to})
+        return view
+
+    def live_view(self, call_id: CallId) -> CallView | None:
+        return self.live.get(call_id)
+
+    async def hang_up(self, call_id: CallId) -> bool:
+        view = self.live.pop(call_id, None)
+        if view is None:
+            return False
+        self._save(replace(view, state=CallState.FAILED, cause=Cause.CANCELLED, end=datetime.now(UTC)))
+        await self.note(call_id, "call.ended", {"cause": "cancelled"})
+        return True
+
+    async def note(self, call_id: CallId, kind: str, data: Mapping[str, Any]) -> None:
+        seq = self._noted[call_id] = self._noted.get(call_id, 0) + 1
+        row = EventRow(call_id=call_id, seq=seq, at=datetime.now(UTC), kind=kind, data=data)
+        self.storage.records.append_event(row)
+        async with self._news:
+            self._news.notify_all()
+
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+        async with self._news:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._news.wait_for(lambda: self._noted.get(call_id, 0) > after or call_id not in self.live)
+            except TimeoutError:
+                return
+
+    def directory_changed(self) -> None:
+        self.directory_changes += 1
+
+    def not_ready(self) -> str | None:
+        return self.reason
+
+    def status(self) -> Mapping[str, Any]:
+        return {"calls": len(self.live)}
+
+    def _save(self, view: CallView) -> None:
+        self.storage.records.save_call(
+            CallRow(
+                id=view.id,
+                owner=view.owner,
+                direction=view.direction.value,
+                from_number=view.from_,
+                to_number=view.to,
+                created=view.created,
+                ended=view.end,
+                state=view.state.value,
+                cause=None if view.cause is None else view.cause.value,
+                ring_timeout_s=view.ring_timeout_s,
+            )
+        )

@@ -1,0 +1,232 @@
+"""REST cases that are text: what is given, then requests and the answers they get, in turns.
+
+`# given: …; …` furnishes a server (words below). A request part is `METHOD target`, then headers (`Name: value`), then
+a form, one `name=value` a line, or `body: …` for a body as it is. An answer part is `STATUS content/type`, then headers
+that must be there, then the body: JSON or text. In JSON a text `<name:kind>` stands for any value of that kind and
+keeps it; `{name}` in a later part is that value. Requests are made by account `main` unless a header `as:` says `sub`,
+`other`, `nobody` or `wrong`.
+"""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote_plus
+
+from tests.support.asgi import Reply, ask, basic
+from tests.support.board import Board
+from tests.support.cases import Case
+
+from offhook.config import load_settings
+from offhook.storage.prices import read_price_list
+from offhook.storage.rows import CallRow, RecordingRow
+from offhook.storage.store import Storage
+from offhook.web.app import create_web
+
+__all__ = ["World", "run_case"]
+
+MAIN, OTHER, SECRET = "u" + "1" * 32, "u" + "2" * 32, "S" * 32
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
+
+HEX = "[0-9a-f]{32}"
+MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+KINDS = {
+    "call": f"c{HEX}",
+    "number": f"n{HEX}",
+    "subaccount": f"a{HEX}",
+    "charge": f"b{HEX}",
+    "transaction": f"t{HEX}",
+    "live_time": rf"{MOMENT}\.\d{{6}}",
+    "stored_time": rf"{MOMENT}\.\d{{3}}000",
+    "whole_time": MOMENT,
+    "secret": "[0-9A-F]{32}",
+    "phone": r"\+4600\d{7}",
+}
+PLACEHOLDER = re.compile(r"<(\w*):(\w+)>")
+
+
+class World:
+    """A web on a real storage, with a switchboard that only takes orders."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.board = Board(storage)
+        directory = storage.directory
+        directory.add_account("Main", account_id=MAIN, secret=SECRET, email="main@example.com")
+        directory.add_account("Other", account_id=OTHER, secret=SECRET)
+        self.vars = {"main": MAIN, "other": OTHER}
+        self.dev = False
+        self.prices = ["+46,0,5700"]
+
+    def give(self, words: str) -> None:
+        """One of the givens of a case."""
+        kind, *rest = words.split()
+        getattr(self, "_" + kind.replace("-", "_"))(*rest)
+
+    def app(self) -> Any:
+        settings = load_settings(data_dir=self.storage.data_dir, dev=self.dev)
+        return create_web(self.board, self.storage, settings, read_price_list(self.prices))
+
+    def _dev(self) -> None:
+        self.dev = True
+
+    def _full(self) -> None:
+        self.board.full = True
+
+    def _broken(self) -> None:
+        self.board.broken = True
+
+    def _balance(self, amount: str) -> None:
+        self.storage.directory.set_balance(MAIN, int(amount))
+
+    def _charge(self, cost: str, owner: str = "main") -> None:
+        self.storage.directory.charge(self.vars[owner], int(cost), "/Calls/c" + "0" * 32)
+
+    def _sub(self, limit: str = "none") -> None:
+        usage_limit = None if limit == "none" else int(limit)
+        row = self.storage.directory.add_subaccount(MAIN, "Sub", secret=SECRET, usage_limit=usage_limit)
+        self.vars["sub"] = row.id
+
+    def _number(self, number: str, owner: str = "main") -> None:
+        row = self.storage.directory.add_number(number, account=self.vars[owner], country="se")
+        self.vars["n" + number[1:]] = row.id
+
+    def _free(self, number: str, country: str = "se", category: str = "fixed", capabilities: str = "voice") -> None:
+        self.storage.directory.add_number(
+            number, country=country, category=category, capabilities=tuple(capabilities.split(",")), pooled=True
+        )
+
+    def _caller_id(self, number: str, owner: str = "main") -> None:
+        self.storage.directory.add_caller_id(self.vars[owner], number)
+
+    def _calls(self, count: str, owner: str = "main") -> None:
+        """Ended calls, a second apart, the first at noon."""
+        for n in range(int(count)):
+            self._save(n, self.vars[owner], "failed", {})
+
+    def _answered_call(self, owner: str = "main") -> None:
+        more = {
+            "started": T0 + timedelta(seconds=5, microseconds=123456),
+            "ended": T0 + timedelta(seconds=12, microseconds=123456),
+            "cost": 5700,
+            "ring_timeout_s": 25,
+            "actions": ({"connect": "+46700000003", "result": "success"},),
+            "legs": ({"duration": 3, "to": "+46700000003", "state": "success", "from": "+46100000001"},),
+            "recordings": (f"c{0:032x}-r0",),
+        }
+        self._save(0, self.vars[owner], "success", more)
+
+    def _save(self, n: int, owner: str, state: str, more: dict[str, Any]) -> None:
+        row = CallRow(
+            id=f"{n:032x}",
+            owner=owner,
+            direction="outgoing",
+            from_number="+46100000001",
+            to_number="+46700000002",
+            created=T0 + timedelta(seconds=n, microseconds=123456),
+            state=state,
+            **more,
+        )
+        self.storage.records.save_call(row)
+
+    def _recording(self, number: str, owner: str = "main", expires: str = "later") -> None:
+        folder = self.storage.recordings_dir
+        folder.mkdir(exist_ok=True)
+        name = f"{0:032x}-r{number}.wav"
+        if expires != "lost":
+            (folder / name).write_bytes(WAV)
+        now = datetime.now(UTC)
+        row = RecordingRow(
+            call_id=f"{0:032x}",
+            number=int(number),
+            owner=self.vars[owner],
+            path=name,
+            created=T0 + timedelta(seconds=int(number)),
+            duration_s=1.6,
+            bytes=len(WAV),
+            expires=now - timedelta(seconds=1) if expires == "expired" else now + timedelta(days=1),
+        )
+        self.storage.records.save_recording(row)
+
+
+async def run_case(case: Case, storage: Storage) -> None:
+    """Runs it; fails with what came instead."""
+    world = World(storage)
+    for words in filter(None, (words.strip() for words in case.headers.get("given", "").split(";"))):
+        world.give(words)
+    app = world.app()
+    assert len(case.parts) % 2 == 0, "a case is requests and answers in turns"
+    for request, expected in zip(case.parts[::2], case.parts[1::2], strict=True):
+        reply = await _send(world, app, request)
+        _compare(world, reply, expected)
+
+
+async def _send(world: World, app: Any, text: str) -> Reply:
+    first, *lines = _filled(world, text).splitlines()
+    method, target = first.split(" ", 1)
+    headers, fields, body, asks = {}, [], None, "main"
+    for line in lines:
+        if line.startswith("body: "):
+            body = line.removeprefix("body: ").encode()
+        elif line.startswith("as: "):
+            asks = line.removeprefix("as: ")
+        elif match := re.fullmatch(r"([A-Za-z-]+): (.*)", line):
+            headers[match[1].lower()] = match[2]
+        elif line:
+            name, _, value = line.partition("=")
+            fields.append(f"{quote_plus(name)}={quote_plus(value)}")
+    match asks:
+        case "nobody":
+            pass
+        case "wrong":
+            headers |= basic(MAIN, "wrong")
+        case _:
+            headers |= basic(world.vars[asks], SECRET)
+    if body is None:
+        body = "&".join(fields).encode()
+        if fields:
+            headers.setdefault("content-type", "application/x-www-form-urlencoded")
+    return await ask(app, method, target, body, headers)
+
+
+def _filled(world: World, text: str) -> str:
+    for name, value in world.vars.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _compare(world: World, reply: Reply, expected: str) -> None:
+    head, _, body = _filled(world, expected).partition("\n")
+    status, _, content_type = head.partition(" ")
+    assert (reply.status, reply.headers.get("content-type", "").partition(";")[0]) == (int(status), content_type), reply
+    lines = body.splitlines()
+    while lines and (match := re.fullmatch(r"([A-Z][A-Za-z-]+): (.*)", lines[0])):
+        assert reply.headers.get(match[1].lower()) == match[2], reply
+        lines.pop(0)
+    body = "\n".join(lines)
+    if content_type == "application/json":
+        found, wanted = json.loads(reply.body), json.loads(body)
+        _match(world, found, wanted, "")
+    elif content_type == "audio/wav":
+        assert reply.body.decode("ascii").encode("unicode_escape").decode() == body
+    else:
+        assert reply.text == body
+
+
+def _match(world: World, found: Any, wanted: Any, place: str) -> None:
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        assert found.keys() == wanted.keys(), place
+        for name, value in wanted.items():
+            _match(world, found[name], value, f"{place}.{name}")
+    elif isinstance(wanted, list) and isinstance(found, list):
+        assert len(found) == len(wanted), place
+        for n, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            _match(world, one, other, f"{place}[{n}]")
+    elif isinstance(wanted, str) and (match := PLACEHOLDER.fullmatch(wanted)):
+        assert isinstance(found, str), place
+        assert re.fullmatch(KINDS[match[2]], found), f"{place}: {found!r} is no {match[2]}"
+        if match[1]:
+            world.vars[match[1]] = found
+    else:
+        assert found == wanted, place

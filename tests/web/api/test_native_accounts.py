@@ -1,0 +1,37 @@
+"""`/v1/accounts`."""
+
+import re
+
+from tests.support.asgi import ask, basic
+from tests.support.native_client import Client
+from tests.support.rest_cases import MAIN
+
+
+async def test_an_account_is_made_and_works(client: Client) -> None:
+    made = await client.ok("POST", "/v1/accounts", {"name": "Ann", "currency": "EUR"})
+    assert re.fullmatch("u[0-9a-f]{32}", made["id"])
+    assert (made["name"], made["currency"], made["limited"]) == ("Ann", "EUR", False)
+    assert client.world.storage.directory.account_of_api_key(made["api_key"]) is not None
+    reply = await ask(client.app, "GET", "/a1/me", headers=basic(made["id"], made["secret"]))
+    assert reply.status == 200
+    listed = (await client.ok("GET", "/v1/accounts"))["accounts"]
+    assert [row["name"] for row in listed] == ["Main", "Other", "Ann"]
+    assert "secret" not in listed[2]
+
+
+async def test_balance(client: Client) -> None:
+    changed = await client.ok("PUT", "/v1/accounts/Main/balance", {"amount": 500})
+    assert (changed["balance"], changed["limited"]) == (500, True)
+    assert client.world.storage.directory.credit_left(MAIN) == 500
+    changed = await client.ok("PUT", "/v1/accounts/Main/balance", {"amount": None})
+    assert changed["limited"] is False
+    assert await client.error("PUT", "/v1/accounts/Main/balance", {}) == (400, "invalid_request")
+
+
+async def test_caller_ids(client: Client) -> None:
+    path = "/v1/accounts/Main/caller-ids"
+    assert (await client.ok("POST", path, {"number": "+46 700 000 001"}))["number"] == "+46700000001"
+    assert [row["number"] for row in (await client.ok("GET", path, account=MAIN))["caller_ids"]] == ["+46700000001"]
+    assert await client.error("POST", path, {"number": "Ann"}) == (400, "invalid_number")
+    await client.ok("DELETE", f"{path}/+46700000001")
+    assert await client.error("DELETE", f"{path}/+46700000001") == (404, "no_caller_id")

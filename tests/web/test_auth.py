@@ -1,0 +1,27 @@
+"""The operator's token."""
+
+from pathlib import Path
+
+from offhook.web.auth import AdminToken
+
+
+def test_is_made_once_and_private(tmp_path: Path) -> None:
+    first = AdminToken.make(tmp_path)
+    path = tmp_path / "admin.token"
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text().strip()
+    assert len(text) >= 43
+    assert AdminToken.make(tmp_path).matches(f"Bearer {text}".encode())
+    assert first.matches(f"bearer {text} ".encode())
+
+
+def test_nothing_else_matches(tmp_path: Path) -> None:
+    token = AdminToken.make(tmp_path)
+    text = (tmp_path / "admin.token").read_text().strip()
+    for wrong in ("", "Bearer ", "Bearer x", text, f"Basic {text}", f"Bearer {text}x"):
+        assert not token.matches(wrong.encode())
+    assert not token.matches(None)
+
+
+def test_an_emptied_file_lets_nobody_in() -> None:
+    assert not AdminToken("").matches(b"Bearer ")
