@@ -150,6 +150,7 @@ def test_a_call_by_the_api_and_what_is_looked_at() -> None:
             "should be `+46… calls +46…` or `POST /a1/calls`; found `+1 rings +2`",
         ),
         (f"# t\nwhen\n  POST /a1/calls\n    from\n{THEN}", 4, "a parameter is `name=value`; found `from`"),
+        (f"# t\nwhen\n  POST /a1/calls\n    timeout=soon\n{THEN}", 4, "`timeout` is seconds"),
         (f"# t\nwhen\n  +1 calls +2\n    sings\n{THEN}", 4, "`presses 12#`, `speaks for 3 s`"),
         (f"# t\nwhen\n  +1 calls +2\n    hangs up soon\n{THEN}", 4, "when is `at 3 s`"),
         (f"# t\nwhen\n  +1 calls +2\n    hangs up when it hears x the last time\n{THEN}", 4, "when is `at 3 s`"),

@@ -231,19 +231,22 @@ class Call:
         self._note_leg(event, leg)
         if isinstance(event, LegAnswered):
             self._charge(leg, charge_for_answer(leg, Mono(self._stage.now.mono)))
-        if leg.id == PARTY and isinstance(event, LegEnded):
-            self._end(leg.cause or event.cause)
-            return
-        if leg.id == PARTY and isinstance(event, LegAnswered):
-            self._party_is_there()
-        self._perform(event)
+        match event:
+            case LegEnded() if leg.id == PARTY:
+                self._end(leg.cause or event.cause)
+            case LegAnswered() if leg.id == PARTY:
+                self._party_is_there(event)
+            case _:
+                self._perform(event)
 
-    def _party_is_there(self) -> None:
+    def _party_is_there(self, event: LegAnswered) -> None:
         self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))
         self._facts.ring_deadline = None
         start_whole_call(self._stage)
         if self._position is None:
             self._go(*Interpreter.begin(self._facts.start))
+        else:
+            self._perform(event)
 
     def _hear_customer(self, event: DocumentArrived | DocumentFailed) -> None:
         if event.request != self._facts.asked or self._position is None:

@@ -222,9 +222,15 @@ class _Reader:
 
     def _begins(self, entry: _Entry) -> Calls | PlacesCall:
         if entry.text == "POST /a1/calls":
-            return PlacesCall(params=dict(self._parameter(line, text) for line, text in entry.below))
+            return PlacesCall(params=dict(self._form(line, text) for line, text in entry.below))
         found = self._match(entry, r"(\S+) calls (\S+)", "`+46… calls +46…` or `POST /a1/calls`")
         return Calls(from_=found[1], to=found[2], acts=self._acts(entry))
+
+    def _form(self, line: int, text: str) -> tuple[str, str]:
+        name, value = self._parameter(line, text)
+        if name == "timeout" and re.fullmatch(r"[0-9]*", value) is None:
+            raise self.wrong(line, f"`timeout` is seconds, such as `timeout=45`; found `{value}`")
+        return name, value
 
     def _parameter(self, line: int, text: str) -> tuple[str, str]:
         name, equals, value = text.partition("=")

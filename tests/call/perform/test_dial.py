@@ -180,6 +180,25 @@ def test_the_talk_has_a_limit_that_counts_from_the_answer() -> None:
     assert world.call.view().legs[0].duration_s == 300
 
 
+def test_a_party_whose_answer_comes_late_hears_ring_back_from_then() -> None:
+    world = incoming(dial(), dial(TWO))
+    world.answers(B)
+    world.ends(B)
+    assert world.all(PrepareSound) == []
+    assert [type(each) for each in world.answers(A)][-1:] == [PrepareSound]
+    world.ready()
+    assert world.last(StartPlayback).loop == 0
+
+
+def test_a_party_whose_answer_comes_late_hears_early_sound_that_is_there() -> None:
+    world = incoming(dial(), dial(TWO))
+    world.answers(B)
+    world.ends(B)
+    world.rings(C, early_media=True)
+    world.new()
+    assert world.answers(A) == [JoinLegs(a=A, b=C)]
+
+
 # ── several ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

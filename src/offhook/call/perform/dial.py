@@ -57,9 +57,7 @@ class Dialling:
             self.bridge = Bridge(a=PARTY, b=self.targets[0], early=True)
         self.deadline = stage.after(ring_timeout_s(self.verb.ring_timeout_s))
         stage.say(*stage.party.ring())
-        if stage.party.up:
-            self.ringback_asked = stage.next_request()
-            stage.say(PrepareSound(request=self.ringback_asked, sound=RINGBACK))
+        self._ask_for_ringback(stage)
         return None
 
     def handle(self, event: Event, stage: Stage) -> Outcome | None:
@@ -72,6 +70,10 @@ class Dialling:
                 stage.note("sound.failed", sound=RINGBACK.name, detail=detail)
             case LegAnswered(leg=leg) if leg in self.targets:
                 self._answered_by(leg, stage)
+            case LegAnswered() if not self.answered:
+                # The answer of an earlier verb has come through only now.
+                self._settle(stage)
+                self._ask_for_ringback(stage)
             case LegAnswered() | LegProgress() | LegEnded():
                 self._settle(stage)
             case _:
@@ -101,6 +103,11 @@ class Dialling:
                 stage.say(*leg.hang_up(cause, stage.now))
 
     # ── ringing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _ask_for_ringback(self, stage: Stage) -> None:
+        if stage.party.up and not (self.bridge is not None and self.bridge.joined):
+            self.ringback_asked = stage.next_request()
+            stage.say(PrepareSound(request=self.ringback_asked, sound=RINGBACK))
 
     def _start_ringback(self, handle: str, stage: Stage) -> None:
         """Whoever began to be heard meanwhile has taken the question back, so that no answer comes here too late."""
