@@ -402,3 +402,10 @@ def test_a_restored_call_never_uses_a_number_again() -> None:
     world.ready()
     assert len({each.playback for each in world.all(StartPlayback)}) == 2
     assert world.all(StartRecording) == []
+
+
+def test_a_call_with_something_to_say_is_not_exported() -> None:
+    world = outgoing(PLAY)
+    world.call.handle(HangUp(cause=Cause.NORMAL), world.now)
+    with pytest.raises(RuntimeError, match="commands have been polled"):
+        world.call.export()

@@ -213,7 +213,12 @@ class Call:
         return replace(self._facts.view, legs=others)
 
     def export(self) -> dict[str, Any]:
-        """All of it as plain JSON, for `restore`. Drain `poll_command` first: commands are not part of it."""
+        """All of it as plain JSON, for `restore`.
+
+        Raises `RuntimeError` while there are commands to poll: they are not part of it and would be lost.
+        """
+        if self._stage.out:
+            raise RuntimeError("a call is exported only when all its commands have been polled")
         return written_facts(self._facts, self._position, self._stage.now)
 
     @classmethod
