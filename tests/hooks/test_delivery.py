@@ -252,6 +252,8 @@ class Trace:
                 self.seconds += seconds
                 self.machine.handle_timer(at(self.seconds))
             case _, (int(which),) if self.under_way:
+                # By name: which of two lanes goes first when both are due at once is nobody's promise.
+                self.under_way.sort(key=lambda one: one.id)
                 request = self.under_way.pop(which % len(self.under_way))
                 if kind == "deliver":
                     self.machine.delivered(request.id, 200, now)
