@@ -1,7 +1,7 @@
 """What a request is owed before anybody else sees it: RFC 3261 sections 8.2, 11.2, 18 and 21, and keep-alives."""
 
 import pytest
-from tests.support.bench import HOP, THEM, US, Bench, statuses
+from tests.support.bench import ANSWER, HOP, THEM, US, Bench, statuses
 
 from offhook.sip.events import CloseHop, InfoReceived, StrayKind, StrayMessage
 from offhook.sip.hop import Hop, HopChange
@@ -137,7 +137,35 @@ def test_18_2_2_an_answer_finds_another_connection_when_its_own_is_closed() -> N
     bench.endpoint.handle_hop(HopChange.CLOSED, STREAM, bench.now)
     bench.endpoint.accept_register(handle, bench.now)
     bench.sent()
-    assert bench.raw[-1][1] == Hop("tcp", US, STREAM.remote, None)
+    assert bench.raw[-1][1] == Hop("tcp", US, ("192.0.2.9", 5060), None), "where the Via says that it listens"
+
+
+def test_18_2_2_repeats_of_a_2xx_find_another_connection_too() -> None:
+    bench = Bench()
+    bench.receive(bench.request("INVITE", via=TCP.format("i").replace(":5060", ""), body="v=0 offer\r\n"), STREAM)
+    session = next(event.session for event in bench.events() if hasattr(event, "handle"))
+    bench.endpoint.answer(session, ANSWER, bench.now)
+    bench.sent()
+    assert bench.raw[-1][1] == STREAM
+    bench.endpoint.handle_hop(HopChange.CLOSED, STREAM, bench.now)
+    assert statuses(bench.pass_time(0.6)) == [200]
+    assert bench.raw[-1][1] == Hop("tcp", US, ("192.0.2.9", 5060), None)
+    other = Hop("tcp", US, ("192.0.2.9", 5060), 8)
+    bench.endpoint.handle_hop(HopChange.OPENED, other, bench.now)
+    assert statuses(bench.pass_time(1.1)) == [200]
+    assert bench.raw[-1][1] == other, "the new one is used again"
+
+
+def test_without_room_for_a_transaction_what_is_new_gets_a_stateless_503() -> None:
+    bench = Bench(transactions_max=2)
+    _, tag = bench.established_callee(branch="z9hG4bK-i")
+    assert answered(bench, bench.request("OPTIONS", call_id="o1", branch="z9hG4bK-o")).status == 200
+    for method in ("OPTIONS", "REGISTER", "INVITE"):
+        refusal = answered(bench, bench.request(method, call_id="o2", branch="z9hG4bK-n"))
+        assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
+    assert len(bench.endpoint.export()["transactions"]) == 2
+    assert answered(bench, bench.request("OPTIONS", call_id="o1", branch="z9hG4bK-o")).status == 200, "a repeat"
+    assert answered(bench, bench.request("BYE", to_tag=tag, cseq=2)).status == 200, "a call that stands can end"
 
 
 def test_a_stream_without_framing_is_closed() -> None:

@@ -55,8 +55,8 @@ def picks_up(wire: Wire, party: Party) -> None:
     party.listener = listen
 
 
-def two(weather: Weather | None = None, seed: int = 1) -> tuple[Wire, Party, Party]:
-    wire = Wire(weather, seed)
+def two(weather: Weather | None = None, seed: int = 1, **start: float) -> tuple[Wire, Party, Party]:
+    wire = Wire(weather, seed, **start)
     alice, bob = wire.add("alice", "192.0.2.1"), wire.add("bob", "192.0.2.9")
     picks_up(wire, alice)
     picks_up(wire, bob)
@@ -223,7 +223,9 @@ def told(party: Party) -> list[str]:
 
 
 def live_through(steps: list[Step], seed: int, weather: Weather, restarts: set[int]) -> list[list[str]]:
-    wire, alice, bob = two(weather, seed)
+    # Both clocks alike: a deadline that passes through the other clock would else lose its last bits, and with them
+    # its place before or after one of the other party's, and from there on chance would fall differently.
+    wire, alice, bob = two(weather, seed, wall_at_start=0.0)
     calls: list[SessionId] = []
     for number, (what, pause) in enumerate(steps):
         if what == "call":
@@ -261,13 +263,46 @@ def test_restored_at_any_point_it_goes_on_as_the_first_would(
 # Anything at all
 
 
+WORDS = [
+    "wait",
+    "wait long",
+    "call",
+    "ring",
+    "answer",
+    "reject",
+    "hang up",
+    "reoffer",
+    "accept",
+    "refuse",
+    "drop",
+    "full",
+]
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
-            ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "REFER", "X"]
-            + ["200", "180", "401", "486", "491", "503", "wait", "wait long"]
-            + ["call", "ring", "answer", "reject", "hang up", "reoffer", "accept", "refuse", "drop", "refuse new"]
+            [
+                "INVITE",
+                "ACK",
+                "BYE",
+                "CANCEL",
+                "OPTIONS",
+                "INFO",
+                "UPDATE",
+                "REGISTER",
+                "PRACK",
+                "REFER",
+                "X",
+                "200",
+                "180",
+                "401",
+                "486",
+                "491",
+                "503",
+            ]
+            + WORDS
         ),
         max_size=25,
     ),
@@ -324,7 +359,7 @@ def verb(bench: Bench, step: str, sessions: list[SessionId]) -> list[object]:
         return []
     if step == "drop":
         endpoint.handle_hop(HopChange.FAILED, HOP, now)
-    elif step == "refuse new":
+    elif step == "full":
         endpoint.refuse_new()
     elif sessions and sessions[-1] in endpoint._inside.sessions.by_id:
         ident = sessions[-1]

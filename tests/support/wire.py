@@ -80,9 +80,10 @@ def seeded(seed: object) -> Callable[[int], bytes]:
 class Wire:
     """Parties, what is on its way between them, and the clock."""
 
-    def __init__(self, weather: Weather | None = None, seed: int = 1) -> None:
+    def __init__(self, weather: Weather | None = None, seed: int = 1, *, wall_at_start: float = WALL_AT_START) -> None:
         self.weather = weather or Weather()
         self.mono = 100.0
+        self.wall_at_start = wall_at_start
         self.log: list[Passed] = []
         self.refusing: set[Address] = set()
         """Addresses where nobody listens: connections and datagrams fail there at once."""
@@ -95,7 +96,7 @@ class Wire:
     @property
     def now(self) -> Now:
         """The present, on both clocks."""
-        return Now(self.mono, WALL_AT_START + self.mono)
+        return Now(self.mono, self.wall_at_start + self.mono)
 
     def add(self, name: str, host: str, **settings: object) -> Party:
         """A party that listens on UDP and TCP port 5060 of ``host``; ``settings`` go to ``EndpointConfig``."""

@@ -32,12 +32,28 @@ Entropy = Callable[[int], bytes]
 HeaderLines = tuple[tuple[str, str], ...]
 
 
+def one_line(*texts: str | None) -> None:
+    """Refuse, with ``ValueError``, what would break out of its header line."""
+    for text in texts:
+        if text is not None and ("\r" in text or "\n" in text):
+            raise ValueError(f"{text!r} holds a line break, which no header line may")
+
+
+def one_line_each(headers: HeaderLines) -> None:
+    """The same for header lines."""
+    for name, value in headers:
+        one_line(name, value)
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A message body, unread."""
 
     content: bytes
     content_type: str = "application/sdp"
+
+    def __post_init__(self) -> None:
+        one_line(self.content_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +104,8 @@ class EndpointConfig:
     """A request above this goes by TCP if we and the URI allow it (section 18.1.1); None: never for size."""
     decision_timeout_s: float = 20.0
     """How long a REGISTER may wait for the application before it is dropped unanswered (RFC 4320 forbids 408)."""
+    transactions_max: int = 200_000
+    """With so many alive, whatever begins something new gets a stateless 503: memory is not the sender's to spend."""
     digest_secret: bytes | None = field(default=None, repr=False)
     """Signs the nonces of our challenges, at least 16 octets; given, nonces outlive a restart. None: drawn."""
     trace: bool = True
@@ -116,6 +134,10 @@ class InviteOrder:
     contact_user: str | None = None
     """User part of our Contact; None takes From's."""
 
+    def __post_init__(self) -> None:
+        one_line_each(self.headers)
+        one_line(str(self.target), str(self.from_), str(self.to), *(str(route) for route in self.routes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationOrder:
@@ -130,3 +152,6 @@ class RegistrationOrder:
     contact_user: str | None = None
     """User part of the Contact; None takes the address of record's."""
     routes: tuple[Uri, ...] = ()
+
+    def __post_init__(self) -> None:
+        one_line(str(self.registrar), str(self.aor), *(str(route) for route in self.routes))

@@ -39,6 +39,7 @@ from offhook.sip.validate import Capabilities, validate_request, validate_respon
 ALLOW_OUTSIDE = f"{ALLOW}, REGISTER"
 ACCEPT = "application/sdp"
 SUPPORTED = ("timer",)
+FULL_RETRY_AFTER_S = 5
 CAPABILITIES = Capabilities(methods=tuple(ALLOW_OUTSIDE.split(", ")), extensions=SUPPORTED, answers=(ACCEPT,))
 
 
@@ -137,6 +138,8 @@ class Dispatch:
                 self.registrations.on_timer(ident)
             elif owner is Owner.BINDING:
                 self.registrar.on_timer(ident)
+            elif owner is Owner.OUTGOING:
+                self.outgoing.on_timer(ident)
             else:
                 self.gate.on_timer(ident)
 
@@ -151,7 +154,7 @@ class Dispatch:
         fault = validate_request(message, CAPABILITIES)
         if fault is not None:
             self._owe(message, fault, hop)
-        elif self.refusal is not None and self._refuse(message, hop):
+        elif (refusal := self._present_refusal()) is not None and self._refuse(message, hop, refusal):
             return
         else:
             self.layer.receive_request(message, hop)
@@ -183,11 +186,18 @@ class Dispatch:
         self.core.send(draft.refusal(*self.refusal), hop)
         return True
 
-    def _refuse(self, request: Request, hop: Hop) -> bool:
-        assert self.refusal is not None
-        if request.method != "INVITE" or request.to.tag is not None or self.layer.knows(request):
+    def _present_refusal(self) -> tuple[int, str, int] | None:
+        """What new requests get: what the application said, or 503 when there is no room for a transaction."""
+        if self.refusal is None and len(self.layer.by_key) >= self.core.config.transactions_max:
+            return 503, "Service Unavailable", FULL_RETRY_AFTER_S
+        return self.refusal
+
+    def _refuse(self, request: Request, hop: Hop, refusal: tuple[int, str, int]) -> bool:
+        if request.to.tag is not None or request.method in ("ACK", "CANCEL") or self.layer.knows(request):
             return False
-        status, reason, after = self.refusal
+        if request.method != "INVITE" and self.refusal is not None:
+            return False
+        status, reason, after = refusal
         stamp_via(request, hop)
         tag = overload.tag_for((request.via.branch or request.call_id).encode("utf-8", "replace"))
         response = request.reply(status, reason, to_tag=tag, headers=[("Retry-After", str(after))])
@@ -268,7 +278,7 @@ class Dispatch:
         if session is None:
             self._stray(StrayKind.ACK, hop, "no dialog")
             return
-        answer.on_ack(self.sessions, session, body_of(ack), ack.cseq.number)
+        answer.on_ack(self.sessions, session, body_of(ack), ack.cseq.number, hop)
         end.after_ack(self.sessions, session)
 
     def on_response(self, tx: Transaction, response: Response) -> None:

@@ -25,6 +25,8 @@ from offhook.sip.commands import (
     RegistrationOrder,
     RequestHandle,
     SessionId,
+    one_line,
+    one_line_each,
 )
 from offhook.sip.digest import Algorithm, Verdict
 from offhook.sip.dispatch import Dispatch
@@ -109,6 +111,8 @@ class Endpoint:
         self, session: SessionId, status: int, now: Now, *, reason: str | None = None, headers: HeaderLines = ()
     ) -> None:
         """Turn a call down with 300 to 699."""
+        one_line(reason)
+        one_line_each(headers)
         self._core.now = now
         answer.reject(self._inside.sessions, self._inside.sessions.get(session), status, reason, list(headers))
 
@@ -117,6 +121,7 @@ class Endpoint:
 
         ``reason`` is a Reason header's value (RFC 3326). A session that is unknown or over is none to hang up.
         """
+        one_line(reason)
         self._core.now = now
         found = self._inside.sessions.by_id.get(session)
         if found is not None:
@@ -139,6 +144,7 @@ class Endpoint:
 
     def refuse_offer(self, session: SessionId, now: Now, status: int = 488, headers: HeaderLines = ()) -> None:
         """Turn ``OfferReceived`` down; the session goes on as it was."""
+        one_line_each(headers)
         self._core.now = now
         modify.refuse_offer(self._inside.sessions, self._inside.sessions.get(session), status, list(headers))
 
@@ -167,6 +173,7 @@ class Endpoint:
 
     def reject_request(self, handle: RequestHandle, status: int, now: Now, headers: HeaderLines = ()) -> None:
         """Refuse an INVITE or REGISTER with 300 to 699."""
+        one_line_each(headers)
         self._core.now = now
         self._inside.gate.reject(handle, status, headers)
 
@@ -196,6 +203,7 @@ class Endpoint:
 
     def refuse_new(self, status: int = 503, reason: str = "Service Unavailable", retry_after_s: int = 5) -> None:
         """From now on new calls get this, statelessly and at the least cost; everything else goes on."""
+        one_line(reason)
         self._inside.refusal = (status, reason, retry_after_s)
 
     def take_new(self) -> None:

@@ -18,6 +18,7 @@ from offhook.sip.events import Resolve
 from offhook.sip.hop import Hop, Target, Way
 from offhook.sip.message import Request, Response
 from offhook.sip.next_hop import Lookup, Question, SrvRecord, Unroutable, answer, next_step, start
+from offhook.sip.timers import Owner
 from offhook.sip.transaction.layer import Transaction, TransactionLayer
 from offhook.sip.uri import Uri
 
@@ -120,6 +121,23 @@ class OutgoingRequests:
         out.abandoned = True
         if not out.tx:
             self._forget(out)
+
+    def linger(self, out: Outgoing) -> None:
+        """Give up, but leave 64*T1 for an INVITE's final answer to come and be acknowledged (section 9.1)."""
+        self.give_up(out)
+        if out.id in self.by_id:
+            after = self._core.config.timers.patience
+            self._core.timers.set(Owner.OUTGOING, out.id, "linger", self._core.now.mono + after)
+
+    def on_timer(self, ident: str) -> None:
+        """No final answer came for one that lingered: it counts as silence."""
+        out = self.by_id.get(ident)
+        if out is None or out.done:
+            return
+        tx = self._layer.by_key.get(out.tx)
+        self._fail(out, 408, None)
+        if tx is not None:
+            self._layer.abandon(tx)
 
     def forget_login(self, owner: str) -> None:
         """Who ordered is gone."""
@@ -263,6 +281,7 @@ class OutgoingRequests:
     def _forget(self, out: Outgoing) -> None:
         self.by_id.pop(out.id, None)
         self._queries.pop(out.query, None)
+        self._core.timers.cancel(Owner.OUTGOING, out.id, "linger")
 
 
 def via_line(way: Way, branch: str) -> str:

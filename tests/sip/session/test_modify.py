@@ -301,6 +301,54 @@ def test_hanging_up_over_an_open_re_invite() -> None:
     assert bench.events() == []
 
 
+def test_a_re_invite_that_only_gets_provisional_answers_is_cancelled() -> None:
+    bench = Bench()
+    session, _ = bench.established_caller()
+    bench.endpoint.reoffer(session, HOLD, bench.now)
+    (first,) = bench.sent()
+    bench.receive(bench.reply(first, 100))
+    (cancel,) = bench.pass_time(60)
+    assert str(cancel.cseq) == "2 CANCEL"
+    bench.receive(bench.reply(cancel, 200))
+    assert statuses(bench.receive(bench.reply(first, 487))) == ["ACK"]
+    assert bench.one(OfferRefused).status == 487
+    bench.endpoint.reoffer(session, RESUME, bench.now)
+    assert statuses(bench.sent()) == ["INVITE"], "the session goes on"
+
+
+def test_12_2_1_2_and_if_even_that_is_not_answered_the_dialog_ends() -> None:
+    bench = Bench()
+    session, _ = bench.established_caller()
+    bench.endpoint.reoffer(session, HOLD, bench.now)
+    (first,) = bench.sent()
+    bench.receive(bench.reply(first, 100))
+    out = bench.pass_time(60 + 32.1)
+    assert statuses(out)[-1] == "BYE"
+    assert bench.one(RemoteHungUp) == RemoteHungUp(session=session, how=HangUpKind.TIMEOUT, reason=None)
+    bench.pass_time(64)
+    assert bench.endpoint.export()["transactions"] == []
+
+
+def test_a_re_invite_that_is_open_when_the_session_ends_is_not_kept_for_ever() -> None:
+    bench = Bench()
+    session, tag = bench.established_callee()
+    bench.endpoint.reoffer(session, HOLD, bench.now)
+    (first,) = bench.sent()
+    bench.receive(bench.reply(first, 100, tag=""))
+    bench.receive(bench.request("BYE", to_tag=tag, cseq=2))
+    bench.pass_time(5)
+    assert statuses(bench.receive(bench.reply(first, 487, tag=""))) == ["ACK"], "a late refusal is acknowledged"
+    bench = Bench()
+    session, tag = bench.established_callee()
+    bench.endpoint.reoffer(session, HOLD, bench.now)
+    (first,) = bench.sent()
+    bench.receive(bench.reply(first, 100, tag=""))
+    bench.receive(bench.request("BYE", to_tag=tag, cseq=2))
+    bench.pass_time(32.1)
+    left = bench.endpoint.export()
+    assert (left["transactions"], left["outgoing"]) == ([], [])
+
+
 # RFC 4028
 
 

@@ -28,7 +28,7 @@ def test_every_phase_survives_being_written_down(phase: Phase) -> None:
         dialog=as_callee(request, "t", HOP),
         early={"x": as_callee(request, "t", HOP)},
         acks={"x": Ack(seq=1, data=b"ACK \xff", hop=HOP)},
-        unacked=Unacked(seq=2, data=b"SIP/2.0 200", hop=HOP, interval=0.5, offers=True),
+        unacked=Unacked(seq=2, tx="s|x|INVITE", interval=0.5, offers=True),
         local_body=Body(b"\x00\xff"),
         strays=["y"],
     )

@@ -75,7 +75,7 @@ def on_ringing_timer(desk: Sessions, session: Session) -> None:
     """Say it again (13.3.1.1)."""
     tx = _waiting(desk, session)
     if tx is not None:
-        desk.core.send(tx.sent, tx.hop)
+        desk.layer.repeat(tx)
         desk.start(session, "ringing", RINGING_REPEAT_S)
 
 
@@ -94,11 +94,9 @@ def accept(desk: Sessions, session: Session, body: Body) -> None:
 
 def send_2xx(desk: Sessions, session: Session, tx: Transaction, lines: Lines, body: Body) -> None:
     """A 2xx to an INVITE or re-INVITE, to be repeated until its ACK comes (13.3.1.4)."""
-    data = desk.respond(tx, 200, session=session, lines=lines, body=body)
+    desk.respond(tx, 200, session=session, lines=lines, body=body)
     t1 = desk.core.config.timers.t1
-    session.unacked = Unacked(
-        seq=tx.request.cseq.number, data=data, hop=tx.hop, interval=t1, offers=not session.asked_offer
-    )
+    session.unacked = Unacked(seq=tx.request.cseq.number, tx=tx.key, interval=t1, offers=not session.asked_offer)
     session.asked = ""
     session.local_body = body
     desk.trace(session, True, "200 OK", tx.hop)
@@ -109,14 +107,15 @@ def send_2xx(desk: Sessions, session: Session, tx: Transaction, lines: Lines, bo
 def on_2xx_timer(desk: Sessions, session: Session) -> None:
     """Repeat the 2xx, on every transport, at growing pauses up to T2 (13.3.1.4)."""
     unacked = session.unacked
-    if unacked is None:
+    tx = None if unacked is None else desk.layer.by_key.get(unacked.tx)
+    if unacked is None or tx is None:
         return
-    desk.core.send(unacked.data, unacked.hop)
+    desk.layer.repeat(tx)
     unacked.interval = min(2 * unacked.interval, desk.core.config.timers.t2)
     desk.start(session, "2xx", unacked.interval)
 
 
-def on_ack(desk: Sessions, session: Session, body: Body | None, seq: int) -> None:
+def on_ack(desk: Sessions, session: Session, body: Body | None, seq: int, hop: Hop) -> None:
     """The ACK of our 2xx; another's, or a repeat, means nothing."""
     unacked = session.unacked
     if unacked is None or unacked.seq != seq:
@@ -129,7 +128,7 @@ def on_ack(desk: Sessions, session: Session, body: Body | None, seq: int) -> Non
         session.phase = Phase.ESTABLISHED
         if session.dialog is not None:
             session.dialog.confirmed = True
-        desk.trace(session, False, "ACK", unacked.hop)
+        desk.trace(session, False, "ACK", hop)
         desk.core.emit(Established(session=session.id, body=body if unacked.offers else None))
     elif unacked.offers:
         desk.core.emit(OfferAnswered(session=session.id, body=body))

@@ -112,6 +112,8 @@ def on_timer(desk: Sessions, session: Session, name: str) -> None:
             answer.on_ringing_timer(desk, session)
         case "glare":
             modify.next_change(desk, session)
+        case "reoffer":
+            modify.on_reoffer_timer(desk, session)
         case "session":
             modify.on_session_timer(desk, session)
         case _:

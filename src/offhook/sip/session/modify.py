@@ -19,10 +19,12 @@ from offhook.sip.session_timer import accept as timer_accept
 from offhook.sip.session_timer import answer as timer_answer
 from offhook.sip.session_timer import refresh
 from offhook.sip.timers import Owner
-from offhook.sip.transaction.layer import Transaction
+from offhook.sip.transaction.layer import Transaction, cancel_for
 
 RETRY_AFTER_MAX_S = 10
 """14.2: a second offer while the first is open is put off by up to this."""
+REOFFER_TIMEOUT_S = 60.0
+"""A re-INVITE asks no person; without a final answer for so long it is cancelled."""
 GLARE_STEP_S = 0.01
 """14.1: back-offs are drawn in units of 10 ms."""
 
@@ -68,7 +70,7 @@ def _put_off(desk: Sessions, session: Session, tx: Transaction, request: Request
         return True
     if request.method == "INVITE" and session.unacked is not None:
         # Whoever sends a new INVITE in this dialog has our 2xx; only its ACK was lost or is late.
-        callee.on_ack(desk, session, None, session.unacked.seq)
+        callee.on_ack(desk, session, None, session.unacked.seq, tx.hop)
         return _changing(desk, session, tx)
     return False
 
@@ -141,6 +143,7 @@ def _send_offer(desk: Sessions, session: Session, body: Body) -> None:
         request.headers.add(name, value)
     put_body(request, body)
     session.change_body = body
+    desk.start(session, "reoffer", REOFFER_TIMEOUT_S)
     out = desk.send(session, session.dialog, Purpose.REOFFER, request, next_hop, contact=True)
     desk.trace(session, True, "re-INVITE", out.hop)
 
@@ -151,6 +154,7 @@ def on_success(desk: Sessions, session: Session, out: Outgoing, response: Respon
         caller.repeat_ack(desk, session, response)
         return
     session.change = ""
+    desk.stop(session, "reoffer")
     dialog = session.dialog
     assert dialog is not None
     dialog.retarget(response)
@@ -172,6 +176,7 @@ def on_failure(desk: Sessions, session: Session, out: Outgoing, status: int, res
     if out.id != session.change:
         return
     session.change = ""
+    desk.stop(session, "reoffer")
     body, session.change_body = session.change_body, None
     if session.phase is not Phase.ESTABLISHED:
         return
@@ -199,6 +204,17 @@ def on_failure(desk: Sessions, session: Session, out: Outgoing, status: int, res
     elif body is not None and body is not session.local_body:
         desk.core.emit(OfferRefused(session=session.id, status=status, reason=reason))
     next_change(desk, session)
+
+
+def on_reoffer_timer(desk: Sessions, session: Session) -> None:
+    """The peer goes on being provisional about our re-INVITE: cancel it (9.1), and count silence as 408."""
+    out = desk.outgoing.by_id.get(session.change)
+    tx = None if out is None else desk.layer.by_key.get(out.tx)
+    if out is None or tx is None:
+        return
+    desk.layer.request(cancel_for(tx.request), tx.hop, session.id)
+    desk.trace(session, True, "CANCEL", tx.hop)
+    desk.outgoing.linger(out)
 
 
 def watch(desk: Sessions, session: Session) -> None:

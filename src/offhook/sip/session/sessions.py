@@ -19,7 +19,7 @@ from offhook.sip.transaction.layer import Transaction, TransactionLayer
 from offhook.sip.uri import Uri
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
-TIMERS = ("2xx", "no-ack", "cancel", "expires", "ringing", "glare", "session")
+TIMERS = ("2xx", "no-ack", "cancel", "expires", "ringing", "glare", "reoffer", "session")
 """Names of all timers a session may have."""
 
 Lines = list[tuple[str, str]]
@@ -78,6 +78,10 @@ class Sessions:
         session.waiting_change = None
         for name in TIMERS:
             self.core.timers.cancel(Owner.SESSION, session.id, name)
+        change = self.outgoing.by_id.get(session.change)
+        if change is not None:
+            # A re-INVITE in Proceeding has no timer of its own, and its answer may have been lost.
+            self.outgoing.linger(change)
         self.tell_end(session, cause)
         self.settle(session)
 

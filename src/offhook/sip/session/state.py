@@ -42,8 +42,8 @@ class Unacked:
 
     seq: int
     """The INVITE's number; its ACK has the same."""
-    data: bytes
-    hop: Hop
+    tx: str
+    """The server transaction, which keeps the octets."""
     interval: float
     """Seconds until the next repeat."""
     offers: bool

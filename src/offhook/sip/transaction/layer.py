@@ -233,6 +233,10 @@ class TransactionLayer:
             tx.status = response.status
         return tx.sent
 
+    def repeat(self, tx: Transaction) -> None:
+        """Send the last response again, as the user must with a 2xx (section 13.3.1.4)."""
+        self._repeat(tx, None)
+
     def abandon(self, tx: Transaction) -> None:
         """The user waits no longer."""
         self._feed(tx, Input.ABANDON, None)
@@ -293,11 +297,21 @@ class TransactionLayer:
     def _send(self, tx: Transaction, message: Message | None) -> None:
         assert message is not None
         tx.sent = message.encode()
-        self._core.send(tx.sent, tx.hop)
+        self._out(tx)
 
     def _repeat(self, tx: Transaction, message: Message | None) -> None:
         if tx.sent:
-            self._core.send(tx.sent, tx.hop)
+            self._out(tx)
+
+    def _out(self, tx: Transaction) -> None:
+        hop, core = tx.hop, self._core
+        if hop.connection is not None and tx.kind in _SERVERS:
+            standing = core.connections.get((hop.transport, hop.remote))
+            if standing is None or standing.connection != hop.connection:
+                # 18.2.2: the connection has closed, so open one to where the sender says that it listens.
+                port = tx.request.via.port or DEFAULT_PORT[hop.transport]
+                tx.hop = Hop(hop.transport, hop.local, (hop.remote[0], port))
+        core.send(tx.sent, tx.hop)
 
     def _send_ack(self, tx: Transaction, message: Message | None) -> None:
         assert isinstance(message, Response)
