@@ -248,6 +248,15 @@ def test_a_call_ends_when_the_credit_does() -> None:
 # ── endings ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_an_outgoing_call_may_be_recorded_from_its_answer_on() -> None:
+    world = outgoing(PLAY, answered=False, record=True)
+    assert not world.all(StartRecording)
+    world.placed(A)
+    world.answers(A)
+    (recording,) = world.all(StartRecording)
+    assert (recording.leg, recording.both, recording.keep_as) == (A, True, None)
+
+
 def test_a_flow_that_runs_off_its_end_hangs_up() -> None:
     world = outgoing(PLAY, hangup_hook=END)
     world.ready()

@@ -56,7 +56,7 @@ from offhook.call.policy import (
     ring_timeout_s,
     why_ended,
 )
-from offhook.call.stage import PARTY, Stage, Standing, target_text
+from offhook.call.stage import PARTY, Stage, Standing, WholeCall, target_text
 from offhook.flow import interpreter
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.interpreter import Effect, End, Fetch, Interpreter, Perform
@@ -121,10 +121,11 @@ class Call:
         start: Next,
         ring_timeout: float,
         hangup_hook: str | None = None,
+        record: bool = False,
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
-        `ring_timeout`: seconds, clamped to 1-600.
+        `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched.
         """
         ring_s = ring_timeout_s(ring_timeout)
         to = target_text(target)
@@ -137,7 +138,8 @@ class Call:
             owner=owner,
             ring_timeout_s=round(ring_s),
         )
-        standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook)
+        whole_call = WholeCall(deliver_to=None) if record else None
+        standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)
         call = cls(Facts(view=view, standing=standing, start=start), None, dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         party = call._stage.place(target, from_)

@@ -1,0 +1,152 @@
+"""What happened, on its way into storage: timelines, calls as lists show them, recordings, money.
+
+Turns what call control says into rows; the meaning was decided there. Nothing here waits for the disk: the API's
+promises do, by `flush`.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from offhook.flow.dialects import elks_words
+from offhook.flow.view import CallId, CallView
+from offhook.runtime.media_legs import RecordingClosed
+from offhook.storage.directory import Directory
+from offhook.storage.records import Records
+from offhook.storage.rows import CallRow, EventRow, RecordingRow
+from offhook.storage.writer import StorageUnavailable, Writer
+
+__all__ = ["Book"]
+
+FLUSH_TIMEOUT_S = 2.0
+ENDED_CALLS_KEPT = 10_000
+
+
+class Book:
+    """The only writer of calls into storage."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        writer: Writer,
+        directory: Directory,
+        base_url: Callable[[], str],
+        retention: timedelta,
+    ) -> None:
+        self._records = records
+        self._writer = writer
+        self._directory = directory
+        self._base_url = base_url
+        self._retention = retention
+        self._last: OrderedDict[CallId, int] = OrderedDict()
+        """The newest entry of every live call, and of those that ended lately (posts that are owed come after)."""
+        self._live: set[CallId] = set()
+        self._waiting: dict[CallId, list[asyncio.Future[None]]] = {}
+
+    def note(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
+        """An entry of a call's timeline; the sequence has no gaps."""
+        seq = self._last.get(call, 0) + 1
+        row = EventRow(call_id=call, seq=seq, at=datetime.now(UTC), kind=kind, data=data)
+        self._records.append_event(row)
+        self._last[call] = seq
+        for waiting in self._waiting.pop(call, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def opened(self, view: CallView) -> None:
+        """A call begins."""
+        self._live.add(view.id)
+        self.save(view)
+
+    def noted_late(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
+        """An entry for a call that may be long over; one that is no longer known gets none."""
+        if call in self._last:
+            self.note(call, kind, data)
+
+    def save(self, view: CallView) -> None:
+        """The call as it stands, for lists."""
+        self._records.save_call(_row(view))
+
+    def recorded(self, owner: str, call: CallId, index: int, path: Path, closed: RecordingClosed) -> str:
+        """A recording of the customer's. Returns its URL."""
+        created = datetime.now(UTC)
+        self._records.save_recording(
+            RecordingRow(
+                call_id=call,
+                number=index,
+                owner=owner,
+                path=path.name,
+                created=created,
+                duration_s=closed.duration_ms / 1000,
+                bytes=closed.size_bytes,
+                expires=created + self._retention,
+            )
+        )
+        return f"{self._base_url()}/a1/recordings/{elks_words.recording_id(call, index)}.wav"
+
+    def draw(self, owner: str, call: CallId, amount: int) -> bool:
+        """Take money for a call. False: the balance no longer bears it (what was used is still owed)."""
+        self._directory.charge(owner, amount, f"/Calls/{elks_words.call_id(call)}")
+        left = self._directory.credit_left(owner)
+        return left is None or left >= 0
+
+    def can_pay(self, owner: str) -> bool:
+        """Whether a new call may begin."""
+        left = self._directory.credit_left(owner)
+        return left is None or left > 0
+
+    def closed(self, call: CallId) -> None:
+        """The call is over; nobody waits for its timeline any longer."""
+        self._live.discard(call)
+        self._last.move_to_end(call)
+        while len(self._last) > len(self._live) + ENDED_CALLS_KEPT:
+            oldest = next(iter(self._last))
+            if oldest in self._live:
+                self._last.move_to_end(oldest)
+            else:
+                del self._last[oldest]
+        for waiting in self._waiting.pop(call, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def wait(self, call: CallId, after: int, timeout_s: float) -> None:
+        """Wait until a live call's timeline goes beyond an entry, the call is over, or time is up; then flush."""
+        if call in self._live and self._last.get(call, 0) <= after:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(call, []).append(waiting)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waiting, timeout_s)
+        await self.flush()
+
+    async def flush(self) -> bool:
+        """Wait until all this is durable. False: the disk does not take it now; it is kept in memory."""
+        try:
+            await self._writer.flush(FLUSH_TIMEOUT_S)
+        except StorageUnavailable:
+            return False
+        return True
+
+
+def _row(view: CallView) -> CallRow:
+    return CallRow(
+        id=view.id,
+        owner=view.owner,
+        direction=view.direction.value,
+        from_number=view.from_,
+        to_number=view.to,
+        created=view.created,
+        started=view.start,
+        ended=view.end,
+        state=view.state.value,
+        cause=None if view.cause is None else view.cause.value,
+        cost=view.cost,
+        ring_timeout_s=view.ring_timeout_s,
+        actions=tuple(elks_words.actions(view)),
+        legs=tuple(elks_words.legs(view)),
+        recordings=view.recordings,
+    )

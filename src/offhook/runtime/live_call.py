@@ -1,0 +1,268 @@
+"""One call in the world: carries its commands out, and brings what comes of them back to its queue.
+
+Everything that takes time (a webhook, a sound, a name) runs beside the call and comes back as an event; nothing here
+waits. It decides nothing: what a command means for a caller was decided in `call`.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, assert_never
+
+import structlog
+
+from offhook.call import commands as do
+from offhook.call import events as happened
+from offhook.call.call import Call
+from offhook.flow.dialects.choose import read_document
+from offhook.flow.dialects.dialect import Dialect
+from offhook.flow.errors import DocumentError
+from offhook.flow.verbs import LocalSound, Sound
+from offhook.flow.view import CallId, CallView, Cause
+from offhook.media import commands as engine
+from offhook.runtime.call_task import CallTask
+from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.routing import Caller
+from offhook.runtime.services import Services
+from offhook.runtime.sip_legs import SipLeg
+from offhook.runtime.sound.cache import PreparedSound
+from offhook.runtime.sound.decode import BadSource
+
+__all__ = ["LiveCall"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Recording:
+    number: engine.RecordingId
+    path: Path
+    keep_as: str | None
+
+
+@dataclass(slots=True, eq=False)
+class LiveCall:
+    """A call that is happening. Make it, then `begin`."""
+
+    call: Call
+    caller: Caller
+    """Whose call it is: account and owner, and what they may do."""
+    dialect: Dialect
+    services: Services
+    legs: dict[do.LegId, SipLeg] = field(default_factory=dict)
+    kept: dict[str, Path] = field(default_factory=dict)
+    """Recordings the call keeps for itself, by name; deleted with it."""
+    recordings: dict[do.RecordingId, _Recording] = field(default_factory=dict)
+    recordings_made: int = 0
+    task: CallTask = field(init=False)
+    id: CallId = field(init=False)
+    _working: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.task = CallTask(self.call, self, self.services.loop)
+        self.id = self.call.view().id
+
+    # ── as the owner of legs ─────────────────────────────────────────────────────────────────────────────────────
+
+    def post(self, event: happened.Event) -> None:
+        """Put an event on the call's queue."""
+        self.task.post(event)
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Append to the timeline."""
+        self.services.book.note(self.id, kind, data)
+
+    # ── as the world of its task ─────────────────────────────────────────────────────────────────────────────────
+
+    def perform(self, task: CallTask, command: do.Command) -> None:
+        """Begin what the command asks."""
+        match command:
+            case do.Note():
+                self.note(command.kind, command.data)
+            case do.PlaceLeg():
+                self._place(command)
+            case do.RingLeg() | do.EarlyMediaLeg() | do.AnswerLeg() | do.HangUpLeg():
+                self._signal(command)
+            case do.JoinLegs() | do.PartLegs():
+                self._bridge(command)
+            case do.PrepareSound():
+                self._work(self._prepare(command))
+            case do.StartPlayback() | do.StopPlayback() | do.SendDigits():
+                self._sound(command)
+            case do.StartRecording():
+                self._record(command)
+            case do.StopRecording():
+                if (recording := self.recordings.get(command.recording)) is not None:
+                    self.services.media.stop_recording(recording.number)
+            case do.FetchDocument():
+                self._work(self._fetch(command))
+            case do.OweRecording() | do.OweHangup():
+                self._work(self._owe(command))
+            case do.Charge():
+                if not self.services.book.draw(self.caller.account, self.id, command.amount):
+                    self.post(happened.CreditGone())
+            case do.Finished():
+                pass  # the task's own
+            case _:
+                assert_never(command)
+
+    def finished(self, task: CallTask, view: CallView) -> None:
+        """Record the end, and let go of what the call kept for itself."""
+        self.services.book.save(view)
+        self.services.book.closed(self.id)
+        for path in self.kept.values():
+            path.unlink(missing_ok=True)
+        self.services.forget(self)
+
+    # ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _place(self, command: do.PlaceLeg) -> None:
+        placement = self.services.routing.place(self.caller, command.target, command.caller_id)
+        if placement.cause is not None:
+            self.post(happened.LegEnded(leg=command.leg, cause=placement.cause, detail=placement.detail))
+            return
+        assert placement.order is not None
+        near = self.legs.get(do.LegId(0))
+        self.legs[command.leg] = self.services.legs.place(
+            self, command.leg, placement.order, placement.tariff, near=near
+        )
+
+    def _signal(self, command: do.RingLeg | do.EarlyMediaLeg | do.AnswerLeg | do.HangUpLeg) -> None:
+        leg = self.legs.get(command.leg)
+        if leg is None:
+            # Refused before it was a leg of SIP; its end has been told.
+            return
+        legs = self.services.legs
+        match command:
+            case do.RingLeg():
+                legs.ring(leg)
+            case do.EarlyMediaLeg():
+                legs.early_media(leg)
+            case do.AnswerLeg():
+                legs.answer(leg)
+            case do.HangUpLeg():
+                legs.hang_up(leg, command.cause)
+            case _:
+                assert_never(command)
+
+    def _bridge(self, command: do.JoinLegs | do.PartLegs) -> None:
+        a, b = self.legs.get(command.a), self.legs.get(command.b)
+        if a is None or b is None:
+            return
+        if isinstance(command, do.JoinLegs):
+            self.services.media.join(a.media, b.media)
+        else:
+            self.services.media.part(a.media, b.media)
+
+    # ── sound ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sound(self, command: do.StartPlayback | do.StopPlayback | do.SendDigits) -> None:
+        leg = self.legs.get(command.leg)
+        media = self.services.media
+        match command:
+            case do.StartPlayback():
+                if leg is None:
+                    self.post(happened.PlaybackEnded(leg=command.leg, playback=command.playback, failed=True))
+                else:
+                    media.play(leg.media, command.playback, command.sounds, command.loop)
+            case do.StopPlayback():
+                if leg is not None:
+                    media.stop_playing(leg.media, command.playback)
+            case do.SendDigits():
+                if leg is None:
+                    self.post(happened.DigitsSent(leg=command.leg, request=command.request))
+                else:
+                    media.send_digits(leg.media, command.request, command.keys)
+            case _:
+                assert_never(command)
+
+    async def _prepare(self, command: do.PrepareSound) -> None:
+        try:
+            prepared = await self._prepared(command.sound)
+        except BadSource as error:
+            self.post(happened.SoundFailed(request=command.request, detail=str(error)))
+            return
+        self.post(
+            happened.SoundReady(request=command.request, handle=str(prepared.path), duration_ms=prepared.duration_ms)
+        )
+
+    async def _prepared(self, sound: Sound) -> PreparedSound:
+        if isinstance(sound, LocalSound):
+            path = self.kept.get(sound.name)
+            if path is None:
+                raise BadSource(f"nothing was recorded as local/{sound.name} in this call")
+            return await self.services.sounds.prepare_file(path)
+        return await self.services.sounds.prepare(sound)
+
+    # ── recordings ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _record(self, command: do.StartRecording) -> None:
+        leg = self.legs.get(command.leg)
+        path = self.services.recordings_dir / f"{self.id}-{command.recording}.wav"
+        if leg is None:
+            self._recorded(command, path, RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
+            return
+        number = self.services.media.record(
+            leg.media,
+            str(path),
+            both=command.both,
+            max_s=command.max_s,
+            silence_s=command.silence_s,
+            on_closed=lambda closed: self._recorded(command, path, closed),
+        )
+        self.recordings[command.recording] = _Recording(number, path, command.keep_as)
+
+    def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:
+        index, url = None, ""
+        if closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms:
+            path.unlink(missing_ok=True)
+        elif command.keep_as is not None:
+            self.kept[command.keep_as] = path
+        else:
+            index = self.recordings_made
+            self.recordings_made += 1
+            url = self.services.book.recorded(self.caller.account, self.id, index, path, closed)
+        self.post(
+            happened.RecordingEnded(
+                recording=command.recording,
+                reason=closed.reason,
+                duration_ms=closed.duration_ms,
+                voiced_ms=closed.voiced_ms,
+                index=index,
+                wav_url=url,
+            )
+        )
+
+    # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _fetch(self, command: do.FetchDocument) -> None:
+        answer = await self.services.hooks.ask(self.id, command, self.note)
+        if answer.body is None:
+            self.post(happened.DocumentFailed(request=command.request, cause=Cause.HOOK_FAILED, detail=answer.detail))
+            return
+        try:
+            _, reading = read_document(answer.body, answer.url, self.dialect)
+        except DocumentError as error:
+            self.post(happened.DocumentFailed(request=command.request, cause=error.cause, detail=str(error)))
+            return
+        self.post(happened.DocumentArrived(request=command.request, flow=reading.flow, warnings=reading.warnings))
+
+    async def _owe(self, command: do.OweRecording | do.OweHangup) -> None:
+        # What the post names (the recording, the call's end) must be there when the customer comes to look.
+        await self.services.book.flush()
+        self.services.hooks.owe(self.id, command)
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.services.loop.create_task(self._guarded(work))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("call.work.fault", call=self.id)
+            self.post(happened.HangUp(cause=Cause.INTERNAL_ERROR))

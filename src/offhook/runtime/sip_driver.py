@@ -1,0 +1,149 @@
+"""Gives the SIP endpoint what it must not have itself: sockets, clock, chance and name service.
+
+After every input the endpoint's polls are drained: bytes to the sockets, questions to the resolver, everything else to
+the application, and one timer of the loop for the endpoint's next deadline.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from offhook.runtime.resolver import Resolver
+from offhook.runtime.sip_sockets import ListenAddress, SipSockets
+from offhook.sip.commands import EndpointConfig
+from offhook.sip.endpoint import Endpoint
+from offhook.sip.events import CloseHop, Event, Resolve, StrayMessage
+from offhook.sip.hop import Hop, HopChange, Now, Way
+
+__all__ = ["SipDriver", "now"]
+
+log = structlog.get_logger(__name__)
+
+
+def now() -> Now:
+    """The time, twice."""
+    return Now(time.monotonic(), time.time())
+
+
+class SipDriver:
+    """One endpoint on its sockets. Call `pump` after every word of the application to `endpoint`."""
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        self.strays: dict[str, int] = {}
+        """Messages that belonged nowhere, by kind; for `doctor` and counters."""
+        self._on_event = on_event
+        self._resolver = Resolver()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._pumping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._endpoint: Endpoint | None = None
+        self.sockets = SipSockets(on_datagram=self._datagram, on_stream=self._stream, on_hop=self._hop)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The stack; there from `start` on."""
+        assert self._endpoint is not None, "start the driver first"
+        return self._endpoint
+
+    async def start(
+        self,
+        listen: Sequence[ListenAddress],
+        configure: Callable[[tuple[Way, ...]], EndpointConfig],
+        advertise: Callable[[ListenAddress, tuple[str, int]], tuple[str, int]],
+    ) -> tuple[Way, ...]:
+        """Listen everywhere, then make the endpoint from what was bound. Raises OSError that says what to do."""
+        ways = []
+        for address in listen:
+            local = await self.sockets.listen(address)
+            ways.append(Way(transport=address.transport, local=local, advertised=advertise(address, local)))
+        self._endpoint = Endpoint(configure(tuple(ways)), os.urandom, now())
+        return tuple(ways)
+
+    async def close(self) -> None:
+        """Stop; nothing more is said or heard."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await self.sockets.close()
+
+    def pump(self) -> None:
+        """Drain the polls. Events that make the application speak again are drained in the same turn."""
+        if self._pumping:
+            return
+        endpoint = self.endpoint
+        self._pumping = True
+        try:
+            while True:
+                while (out := endpoint.poll_transmit()) is not None:
+                    self.sockets.send(out[0], out[1])
+                event = endpoint.poll_event()
+                if event is None:
+                    break
+                self._take(event)
+        finally:
+            self._pumping = False
+        self._rearm()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Resolve):
+            task = asyncio.get_running_loop().create_task(self._resolve(event))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif isinstance(event, CloseHop):
+            self.sockets.close_hop(event.hop)
+        elif isinstance(event, StrayMessage):
+            self.strays[event.kind.value] = self.strays.get(event.kind.value, 0) + 1
+        else:
+            try:
+                self._on_event(event)
+            except Exception:
+                # One call's fault must not stop the signalling of the others.
+                log.exception("sip.event.fault", event=type(event).__name__)
+
+    def _datagram(self, data: bytes, hop: Hop) -> None:
+        if self._endpoint is None:
+            return
+        self._endpoint.handle_datagram(data, hop, now())
+        self.pump()
+
+    def _stream(self, data: bytes, hop: Hop) -> None:
+        if self._endpoint is None:
+            return
+        self._endpoint.handle_stream(data, hop, now())
+        self.pump()
+
+    def _hop(self, change: HopChange, hop: Hop) -> None:
+        if self._endpoint is None:
+            return
+        self._endpoint.handle_hop(change, hop, now())
+        self.pump()
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.endpoint.handle_timer(now())
+        self.pump()
+
+    def _rearm(self) -> None:
+        deadline = self.endpoint.poll_deadline()
+        if self._timer is not None:
+            # A timer that comes too early only asks again; moving it with every message would cost more.
+            if deadline is not None and self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer_at = deadline
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    async def _resolve(self, question: Resolve) -> None:
+        if question.kind == "srv":
+            self.endpoint.handle_resolved(question.query, await self._resolver.services(question.name), now())
+        else:
+            self.endpoint.handle_resolved(question.query, await self._resolver.addresses(question.name), now())
+        self.pump()

@@ -1,0 +1,416 @@
+"""Legs over SIP: joins signalling, session descriptions and sound, and speaks call control upwards.
+
+The only file in which a SIP status, a session description and a call's event meet. It decides nothing about calls: what
+a caller hears next is the call's word, whom to call is routing's.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Protocol
+
+import structlog
+
+from offhook.call.commands import LegId
+from offhook.call.events import DigitPressed, Event, LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Tariff
+from offhook.flow.view import Cause
+from offhook.runtime.leg_media import remote_of
+from offhook.runtime.media_legs import MediaLeg, MediaLegs
+from offhook.runtime.sip_causes import cause_of, reason_of, status_of
+from offhook.runtime.sip_driver import SipDriver, now
+from offhook.sdp.description import SdpError
+from offhook.sdp.offer_answer import LocalAudio, Negotiated, OfferAnswer, OutOfTurn, Preference, Turn
+from offhook.sip import events as sip
+from offhook.sip.commands import Body, InviteOrder, SessionId
+
+__all__ = ["LegOwner", "LegState", "SipLeg", "SipLegs"]
+
+log = structlog.get_logger(__name__)
+
+RINGING, SESSION_PROGRESS, NOT_ACCEPTABLE_HERE = 180, 183, 488
+SESSION_ID_BITS = 62
+
+
+class LegOwner(Protocol):
+    """Whose legs these are: a call's task, or a phone."""
+
+    def post(self, event: Event) -> None:
+        """Something happened to a leg."""
+
+    def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Something that explains the leg, for the timeline."""
+
+
+class LegState(Enum):
+    """Where a leg stands, as far as its commands care."""
+
+    OPENING = "opening"
+    """Waits for its ports; nothing was sent."""
+    CALLING = "calling"
+    """We called; not answered."""
+    OFFERED = "offered"
+    """They called; not answered."""
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+@dataclass(slots=True, eq=False)
+class SipLeg:
+    """One party over SIP."""
+
+    id: LegId
+    owner: LegOwner
+    state: LegState
+    media: MediaLeg
+    session: SessionId | None = None
+    order: InviteOrder | None = None
+    """What to call with, without the offer that needs the ports."""
+    tariff: Tariff = field(default_factory=Tariff)
+    offer: Body | None = None
+    """Of an incoming leg."""
+    sdp: OfferAnswer = field(default_factory=lambda: OfferAnswer(session_id=secrets.randbits(SESSION_ID_BITS)))
+    local: LocalAudio | None = None
+    """Where we hear; known once the ports are there."""
+    early: dict[str, OfferAnswer] = field(default_factory=dict)
+    """Answers by early dialog: a fork may describe itself before another one wins (RFC 3261 section 13.2.2.4)."""
+    described: bool = False
+    """Whether an incoming leg was told of our side, in a 183."""
+    answer_wanted: bool = False
+    early_wanted: bool = False
+    held: bool = False
+    events_agreed: bool = False
+
+
+class SipLegs:
+    """All legs over SIP of one endpoint."""
+
+    def __init__(self, *, driver: SipDriver, media: MediaLegs, media_host: str, media_timeout_ms: int) -> None:
+        self._driver = driver
+        self._media = media
+        self._host = media_host
+        self._media_timeout_ms = media_timeout_ms
+        self._by_session: dict[SessionId, SipLeg] = {}
+
+    @property
+    def live(self) -> int:
+        """Legs that have a session."""
+        return len(self._by_session)
+
+    # ── what owners ask for ──────────────────────────────────────────────────────────────────────────────────────
+
+    def place(
+        self, owner: LegOwner, leg: LegId, order: InviteOrder, tariff: Tariff, near: SipLeg | None = None
+    ) -> SipLeg:
+        """Call somebody: ports first, then the INVITE. `LegPlaced` or `LegEnded` follows."""
+        made = self._made(owner, leg, LegState.OPENING, near)
+        made.order, made.tariff = order, tariff
+        return made
+
+    def incoming(self, owner: LegOwner, leg: LegId, invite: sip.IncomingInvite) -> SipLeg:
+        """Take up an incoming INVITE as a leg; ports are taken at once, so that an answer need not wait for them."""
+        made = self._made(owner, leg, LegState.OFFERED, None)
+        made.session, made.offer = invite.session, invite.offer
+        self._by_session[invite.session] = made
+        return made
+
+    def ring(self, leg: SipLeg) -> None:
+        """Tell an unanswered caller that it rings."""
+        if leg.state is LegState.OFFERED and leg.session is not None:
+            self._driver.endpoint.ring(leg.session, now(), status=RINGING)
+            self._driver.pump()
+
+    def early_media(self, leg: SipLeg) -> None:
+        """Let an unanswered caller hear something."""
+        if leg.state is LegState.OFFERED:
+            leg.early_wanted = True
+            self._progress(leg)
+
+    def answer(self, leg: SipLeg) -> None:
+        """Answer an incoming leg as soon as its ports are there."""
+        if leg.state is LegState.OFFERED:
+            leg.answer_wanted = True
+            self._answer(leg)
+
+    def hang_up(self, leg: SipLeg, cause: Cause) -> None:
+        """End a leg in whatever state it is. Its owner hears of it at once; SIP sees to its own end."""
+        if leg.state is LegState.ENDED:
+            return
+        if leg.session is not None:
+            if leg.state is LegState.OFFERED:
+                self._driver.endpoint.reject(leg.session, status_of(cause), now())
+            else:
+                self._driver.endpoint.hang_up(leg.session, now(), reason=reason_of(cause))
+        self._end(leg, cause, "")
+        self._driver.pump()
+
+    # ── what the endpoint says ───────────────────────────────────────────────────────────────────────────────────
+
+    def handle(self, event: sip.SessionEvent) -> None:
+        """Take an event of a session of ours; one whose leg has ended before it is ignored."""
+        leg = self._by_session.get(event.session)
+        if leg is None:
+            return
+        match event:
+            case sip.Progress():
+                self._heard_progress(leg, event)
+            case sip.Answered():
+                self._heard_answer(leg, event)
+            case sip.Established():
+                if event.body is not None:
+                    self._read_answer(leg, event.body)
+            case sip.Refused():
+                detail = f"{event.status} {event.reason}".strip()
+                self._end(leg, cause_of(event.status), detail)
+            case sip.OfferReceived():
+                self._heard_offer(leg, event)
+            case sip.OfferAnswered():
+                if event.body is not None:
+                    self._read_answer(leg, event.body)
+            case sip.InfoReceived():
+                self._heard_info(leg, event)
+            case sip.RemoteHungUp():
+                self._heard_hangup(leg, event)
+            case sip.Ended():
+                del self._by_session[event.session]
+                self._end(leg, Cause.NORMAL, "")
+            case sip.Milestone():
+                self._note(leg, event)
+            case sip.IncomingInvite() | sip.OfferRefused():
+                pass
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _made(self, owner: LegOwner, leg: LegId, state: LegState, near: SipLeg | None) -> SipLeg:
+        legs: list[SipLeg] = []
+        media = self._media.open(
+            leg,
+            owner.post,
+            on_open=lambda _: self._opened(legs[0]),
+            on_lost=lambda _: self._media_lost(legs[0]),
+            near=near.media if near is not None else None,
+        )
+        legs.append(SipLeg(leg, owner, state, media))
+        return legs[0]
+
+    def _opened(self, leg: SipLeg) -> None:
+        assert leg.media.address is not None
+        leg.local = LocalAudio(address=self._host, port=leg.media.address[1], rtcp_port=leg.media.rtcp_port)
+        if leg.state is LegState.ENDED:
+            return
+        if leg.state is LegState.OPENING:
+            self._invite(leg)
+        elif leg.answer_wanted:
+            self._answer(leg)
+        elif leg.early_wanted:
+            self._progress(leg)
+
+    def _invite(self, leg: SipLeg) -> None:
+        assert leg.order is not None
+        assert leg.local is not None
+        leg.state = LegState.CALLING
+        order = replace(leg.order, offer=Body(leg.sdp.offer(leg.local)))
+        leg.session = self._driver.endpoint.invite(order, now())
+        self._by_session[leg.session] = leg
+        leg.owner.post(LegPlaced(leg=leg.id, tariff=leg.tariff))
+        self._driver.pump()
+
+    def _progress(self, leg: SipLeg) -> None:
+        if leg.local is None or leg.session is None or leg.described:
+            return
+        body = self._describe_to_caller(leg)
+        if body is not None:
+            leg.described = True
+            self._driver.endpoint.ring(leg.session, now(), status=SESSION_PROGRESS, body=body)
+            self._driver.pump()
+
+    def _answer(self, leg: SipLeg) -> None:
+        if leg.local is None or leg.session is None:
+            return
+        body = self._describe_to_caller(leg)
+        if body is None:
+            return
+        leg.state = LegState.ANSWERED
+        self._driver.endpoint.answer(leg.session, body, now())
+        leg.owner.post(LegAnswered(leg=leg.id))
+        self._driver.pump()
+
+    def _describe_to_caller(self, leg: SipLeg) -> Body | None:
+        """Our answer to the caller's offer (the same one in 183 and 200), or our offer if it made none."""
+        assert leg.local is not None
+        if leg.described:
+            assert leg.sdp.last_sent is not None
+            return Body(leg.sdp.last_sent)
+        if leg.offer is None:
+            return Body(leg.sdp.offer(leg.local))
+        try:
+            leg.sdp.receive_offer(leg.offer.content)
+            body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
+        except SdpError as error:
+            self._incompatible(leg, str(error))
+            return None
+        self._configure(leg, agreed)
+        return Body(body)
+
+    def _incompatible(self, leg: SipLeg, detail: str) -> None:
+        log.info("leg.incompatible", detail=detail)
+        assert leg.session is not None
+        if leg.state is LegState.OFFERED:
+            self._driver.endpoint.reject(leg.session, NOT_ACCEPTABLE_HERE, now())
+        else:
+            self._driver.endpoint.hang_up(leg.session, now(), reason=reason_of(Cause.INCOMPATIBLE_MEDIA))
+        self._end(leg, Cause.INCOMPATIBLE_MEDIA, detail)
+        self._driver.pump()
+
+    def _heard_progress(self, leg: SipLeg, event: sip.Progress) -> None:
+        if leg.state is not LegState.CALLING:
+            return
+        if event.body is not None:
+            # Every fork answers the one offer; none may spoil it for the next.
+            answered = leg.sdp.copy()
+            try:
+                agreed = answered.receive_answer(event.body.content)
+            except SdpError as error:
+                # An early description that cannot be read spoils nothing: the final one counts.
+                log.info("leg.early.unreadable", detail=str(error))
+            else:
+                leg.early[event.early] = answered
+                self._configure(leg, agreed)
+                leg.owner.post(LegProgress(leg=leg.id, early_media=True))
+                return
+        leg.owner.post(LegProgress(leg=leg.id, early_media=False))
+
+    def _heard_answer(self, leg: SipLeg, event: sip.Answered) -> None:
+        if leg.state is not LegState.CALLING:
+            return
+        early = leg.early.get(event.early)
+        leg.early.clear()
+        if early is not None:
+            leg.sdp = early  # this dialog has described itself before; the final answer may say it again
+        if event.body is not None:
+            try:
+                leg.sdp.receive_answer(event.body.content)
+            except SdpError as error:
+                self._incompatible(leg, str(error))
+                return
+        if leg.sdp.negotiated is None:
+            self._incompatible(leg, "the answer has no session description")
+            return
+        leg.state = LegState.ANSWERED
+        self._configure(leg, leg.sdp.negotiated)
+        leg.owner.post(LegAnswered(leg=leg.id))
+
+    def _read_answer(self, leg: SipLeg, body: Body) -> None:
+        try:
+            agreed = leg.sdp.receive_answer(body.content)
+        except (SdpError, OutOfTurn) as error:
+            self._incompatible(leg, str(error))
+            return
+        self._configure(leg, agreed)
+
+    def _heard_offer(self, leg: SipLeg, event: sip.OfferReceived) -> None:
+        endpoint = self._driver.endpoint
+        if leg.local is None or leg.sdp.turn is not Turn.NOBODY:
+            endpoint.refuse_offer(event.session, now(), NOT_ACCEPTABLE_HERE)
+            return
+        if event.body is None:
+            endpoint.accept_offer(event.session, Body(leg.sdp.offer(leg.local)), now())
+            return
+        try:
+            leg.sdp.receive_offer(event.body.content)
+        except SdpError as error:
+            leg.owner.note("leg.offer_refused", {"leg": leg.id, "why": str(error)})
+            endpoint.refuse_offer(event.session, now(), NOT_ACCEPTABLE_HERE)
+            return
+        body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
+        endpoint.accept_offer(event.session, Body(body), now())
+        self._configure(leg, agreed)
+
+    def _heard_info(self, leg: SipLeg, event: sip.InfoReceived) -> None:
+        """Keys by INFO, as older gateways send them; beside agreed telephone-events they would count twice."""
+        digit = _info_digit(event.body)
+        if digit is not None and not leg.events_agreed and leg.state is LegState.ANSWERED:
+            leg.owner.post(DigitPressed(leg=leg.id, digit=digit))
+
+    def _heard_hangup(self, leg: SipLeg, event: sip.RemoteHungUp) -> None:
+        causes = {
+            sip.HangUpKind.BYE: Cause.NORMAL,
+            sip.HangUpKind.CANCEL: Cause.CANCELLED,
+            sip.HangUpKind.TIMEOUT: Cause.NETWORK_ERROR,
+            sip.HangUpKind.TRANSPORT: Cause.NETWORK_ERROR,
+        }
+        self._end(leg, causes[event.how], event.reason or "")
+
+    def _configure(self, leg: SipLeg, agreed: Negotiated) -> None:
+        """Tell the engine what was agreed, and the owner of a hold."""
+        leg.events_agreed = agreed.receive_event is not None
+        self._media.configure(remote_of(agreed, leg.media.session, media_timeout_ms=self._media_timeout_ms))
+        if agreed.held_by_peer != leg.held:
+            leg.held = agreed.held_by_peer
+            leg.owner.post(LegHeld(leg=leg.id, held=leg.held))
+
+    def _media_lost(self, leg: SipLeg) -> None:
+        if leg.state is LegState.ENDED:
+            return
+        leg.owner.note("leg.media_lost", {"leg": leg.id})
+        never_opened = leg.media.address is None
+        self.hang_up(leg, Cause.CONGESTION if never_opened else Cause.MEDIA_LOST)
+
+    def _end(self, leg: SipLeg, cause: Cause, detail: str) -> None:
+        if leg.state is LegState.ENDED:
+            return
+        leg.state = LegState.ENDED
+        self._media.close(leg.media, on_closed=_statistics_noted(leg))
+        leg.owner.post(LegEnded(leg=leg.id, cause=cause, detail=detail))
+
+    @staticmethod
+    def _note(leg: SipLeg, event: sip.Milestone) -> None:
+        data: dict[str, Any] = {"leg": leg.id, "what": event.what}
+        if event.hop is not None:
+            data["transport"] = event.hop.transport
+            data["peer"] = f"{event.hop.remote[0]}:{event.hop.remote[1]}"
+        leg.owner.note("sip.sent" if event.sent else "sip.received", data)
+
+
+def _info_digit(body: Body) -> str | None:
+    """The key of an INFO: application/dtmf-relay (`Signal=5`) or application/dtmf (`5`), habits and not standards."""
+    kind = body.content_type.partition(";")[0].strip().lower()
+    text = body.content[:200].decode("ascii", "replace")
+    if kind == "application/dtmf-relay":
+        for line in text.splitlines():
+            name, _, value = line.partition("=")
+            if name.strip().lower() == "signal":
+                text = value
+                break
+        else:
+            return None
+    elif kind != "application/dtmf":
+        return None
+    key = {"10": "*", "11": "#"}.get(text.strip(), text.strip().upper())
+    return key if len(key) == 1 and key in "0123456789*#ABCD" else None
+
+
+def _statistics_noted(leg: SipLeg) -> Callable[[MediaLeg], None]:
+    def noted(media: MediaLeg) -> None:
+        found = media.statistics
+        if found is None:
+            leg.owner.note("leg.statistics", {"leg": leg.id, "quality": "unknown"})
+            return
+        leg.owner.note(
+            "leg.statistics",
+            {
+                "leg": leg.id,
+                "at": time.time(),
+                "packets_received": found.packets_received,
+                "packets_sent": found.packets_sent,
+                "lost": found.lost,
+                "late": found.late,
+                "jitter_ms": None if found.jitter_us is None else found.jitter_us / 1000,
+                "round_trip_ms": None if found.round_trip_us is None else found.round_trip_us / 1000,
+                "quality": "unknown" if found.mos_hundredths is None else found.mos_hundredths / 100,
+                "codec": found.codec.name,
+            },
+        )
+
+    return noted

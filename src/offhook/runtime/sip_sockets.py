@@ -1,0 +1,266 @@
+"""The sockets of SIP (RFC 3261 section 18): datagrams and streams in, bytes out. It reads nothing of what it carries.
+
+Listening sockets are made here and not by the loop, so that their descriptors can be kept by the media engine across a
+restart. A stream is known by a number that is never used twice.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from offhook.sip.hop import Address, Hop, HopChange, Transport
+
+__all__ = ["ListenAddress", "SipSockets", "parse_listen"]
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT_S = 4.0
+"""Shorter than a transaction's patience, so that another address can still be tried."""
+RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+"""A burst of calls waits in the kernel while Python is busy; the default holds about 150 messages."""
+STREAM_BACKLOG_BYTES = 1024 * 1024
+"""A peer that reads nothing is cut off before its backlog costs more memory than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAddress:
+    """One entry of the setting `sip_listen`."""
+
+    transport: Transport
+    host: str
+    port: int
+
+
+def parse_listen(setting: str) -> tuple[ListenAddress, ...]:
+    """Read `udp:127.0.0.1:5060,tcp:[::1]:5060`. Raises ValueError with what to write."""
+    found = []
+    for entry in filter(None, (part.strip() for part in setting.split(","))):
+        transport, _, rest = entry.partition(":")
+        host, _, port = rest.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        transport = transport.lower()
+        if transport not in ("udp", "tcp", "tls") or not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"sip_listen: {entry!r} is not transport:host:port, for example udp:127.0.0.1:5060")
+        found.append(ListenAddress(transport=transport, host=host, port=int(port)))  # type: ignore[arg-type]
+    if not found:
+        raise ValueError("sip_listen: name at least one address, for example udp:127.0.0.1:5060")
+    return tuple(found)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, owner: "SipSockets", local: Address) -> None:
+        self._owner = owner
+        self._local = local
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._owner.on_datagram(data, Hop("udp", self._local, (addr[0], addr[1])))
+
+    def error_received(self, exc: Exception) -> None:
+        # An ICMP error does not say whose datagram it was; transactions time out by themselves.
+        log.debug("sip.udp.error", error=str(exc))
+
+
+class _Stream(asyncio.Protocol):
+    def __init__(self, owner: "SipSockets", name: Transport, local: Address, remote: Address | None) -> None:
+        self._owner = owner
+        self._name: Transport = name
+        self._local = local
+        self._remote = remote
+        self.transport: asyncio.Transport | None = None
+        self.hop: Hop | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # No isinstance: the transports of uvloop are not of asyncio's classes.
+        self.transport = cast(asyncio.Transport, transport)
+        peer = self.transport.get_extra_info("peername")
+        remote = self._remote or (peer[0], peer[1])
+        self.hop = self._owner.opened(self, self._name, self._local, remote)
+
+    def data_received(self, data: bytes) -> None:
+        if self.hop is not None:
+            self._owner.on_stream(data, self.hop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.hop is not None:
+            self._owner.closed(self.hop)
+
+
+class SipSockets:
+    """All sockets of one SIP endpoint. `on_datagram`, `on_stream` and `on_hop` are called on the loop."""
+
+    def __init__(
+        self,
+        *,
+        on_datagram: Callable[[bytes, Hop], None],
+        on_stream: Callable[[bytes, Hop], None],
+        on_hop: Callable[[HopChange, Hop], None],
+        tls_server: ssl.SSLContext | None = None,
+        tls_client: ssl.SSLContext | None = None,
+    ) -> None:
+        self.on_datagram = on_datagram
+        self.on_stream = on_stream
+        self._on_hop = on_hop
+        self._tls_server = tls_server
+        self._tls_client = tls_client
+        self._datagrams: dict[Address, asyncio.DatagramTransport] = {}
+        self._servers: list[asyncio.Server] = []
+        self._streams: dict[int, _Stream] = {}
+        self._by_remote: dict[tuple[Transport, Address], int] = {}
+        self._opening: dict[tuple[Transport, Address], list[bytes]] = {}
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.listening: dict[str, socket.socket] = {}
+        """By name (`udp:127.0.0.1:5060`); what a restart wants to keep."""
+
+    async def listen(self, address: ListenAddress, kept: socket.socket | None = None) -> Address:
+        """Listen there, on a socket kept by an earlier process if one is given. Returns the bound address.
+
+        Raises OSError whose text names the address and what to do.
+        """
+        loop = asyncio.get_running_loop()
+        listening = kept or _bound(address)
+        host, port = listening.getsockname()[:2]
+        local = (host, port)
+        self.listening[f"{address.transport}:{host}:{port}"] = listening.dup()
+        if address.transport == "udp":
+            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self, local), sock=listening)
+            self._datagrams[local] = transport
+        else:
+            name = address.transport
+            context = self._tls_server if name == "tls" else None
+            if name == "tls" and context is None:
+                raise ValueError("sip_listen names tls: set tls_certificate and tls_key too")
+            server = await loop.create_server(lambda: _Stream(self, name, local, None), sock=listening, ssl=context)
+            self._servers.append(server)
+        return local
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """Send; never waits. What cannot be sent is reported as a failed hop."""
+        if hop.transport == "udp":
+            transport = self._datagrams.get(hop.local)
+            if transport is None:
+                self._fail(hop)
+                return
+            transport.sendto(data, hop.remote)
+            return
+        number = hop.connection or self._by_remote.get((hop.transport, hop.remote))
+        if number is not None and (stream := self._streams.get(number)) is not None and stream.transport is not None:
+            if stream.transport.get_write_buffer_size() > STREAM_BACKLOG_BYTES:
+                stream.transport.abort()
+                return
+            stream.transport.write(data)
+        elif hop.connection is not None:
+            self._fail(hop)
+        else:
+            self._open(hop, data)
+
+    def close_hop(self, hop: Hop) -> None:
+        """Close one stream, for example because its framing is lost (RFC 3261 section 18.3)."""
+        stream = self._streams.get(hop.connection or 0)
+        if stream is not None and stream.transport is not None:
+            stream.transport.close()
+
+    async def close(self) -> None:
+        """Close everything."""
+        for task in list(self._tasks):
+            task.cancel()
+        for server in self._servers:
+            server.close()
+        for stream in list(self._streams.values()):
+            if stream.transport is not None:
+                stream.transport.abort()
+        for transport in self._datagrams.values():
+            transport.close()
+        for kept in self.listening.values():
+            kept.close()
+        # Transports tell their protocols of the end in the loop's next turn.
+        await asyncio.sleep(0)
+
+    def opened(self, stream: _Stream, name: Transport, local: Address, remote: Address) -> Hop:
+        """A stream stands; called by its protocol."""
+        number = next(self._numbers)
+        hop = Hop(name, local, remote, number)
+        self._streams[number] = stream
+        self._by_remote.setdefault((name, remote), number)
+        self._on_hop(HopChange.OPENED, hop)
+        return hop
+
+    def closed(self, hop: Hop) -> None:
+        """A stream is gone; called by its protocol."""
+        assert hop.connection is not None
+        self._streams.pop(hop.connection, None)
+        if self._by_remote.get((hop.transport, hop.remote)) == hop.connection:
+            del self._by_remote[(hop.transport, hop.remote)]
+        self._on_hop(HopChange.CLOSED, hop)
+
+    def _fail(self, hop: Hop) -> None:
+        asyncio.get_running_loop().call_soon(self._on_hop, HopChange.FAILED, hop)
+
+    def _open(self, hop: Hop, data: bytes) -> None:
+        key = (hop.transport, hop.remote)
+        if key in self._opening:
+            self._opening[key].append(data)
+            return
+        self._opening[key] = [data]
+        task = asyncio.get_running_loop().create_task(self._connect(hop))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, hop: Hop) -> None:
+        loop = asyncio.get_running_loop()
+        key = (hop.transport, hop.remote)
+        context = self._tls_client if hop.transport == "tls" else None
+        made: list[_Stream] = []
+
+        def protocol() -> _Stream:
+            made.append(_Stream(self, hop.transport, hop.local, hop.remote))
+            return made[-1]
+
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await loop.create_connection(
+                    protocol, hop.remote[0], hop.remote[1], ssl=context, local_addr=_outgoing(hop.local)
+                )
+        except (OSError, TimeoutError) as error:
+            log.info("sip.stream.refused", remote=f"{hop.remote[0]}:{hop.remote[1]}", error=str(error) or "time-out")
+            self._opening.pop(key, None)
+            self._on_hop(HopChange.FAILED, hop)
+            return
+        for data in self._opening.pop(key, ()):
+            transport = made[0].transport
+            if transport is not None:
+                transport.write(data)
+
+
+def _outgoing(local: Address) -> tuple[str, int] | None:
+    """The address to leave from: ours, with any port."""
+    return None if local[0] in ("0.0.0.0", "::") else (local[0], 0)
+
+
+def _bound(address: ListenAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if address.transport == "udp" else socket.SOCK_STREAM
+    made = socket.socket(family, kind)
+    try:
+        if kind == socket.SOCK_STREAM:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        made.setblocking(False)
+        made.bind((address.host, address.port))
+    except OSError as error:
+        made.close()
+        raise OSError(
+            error.errno,
+            f"cannot listen on {address.transport}:{address.host}:{address.port} ({error.strerror}); "
+            "another program may be using it: change sip_listen, or stop that program",
+        ) from error
+    return made

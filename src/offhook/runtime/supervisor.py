@@ -1,0 +1,117 @@
+"""Watches what no single call can see: how late the loop runs, whether storage can write, which recordings are too old.
+
+When the machine has more than it can carry, new calls are refused with 503 at the least cost, so that those that were
+taken stay good; they are taken again as soon as there is room.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from offhook.runtime.sip_driver import SipDriver
+from offhook.storage.records import expired_recordings
+from offhook.storage.store import Storage
+
+__all__ = ["LoadGuard", "Supervisor"]
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.05
+REFUSE_ABOVE_S = 0.15
+"""Smoothed lateness of the loop from which on new calls are refused; SIP repeats after 0.5 s."""
+TAKE_BELOW_S = 0.05
+SMOOTHING = 0.3
+HOUSEKEEPING_S = 600.0
+RETRY_AFTER_S = 5
+
+
+class LoadGuard:
+    """Decides from the loop's lateness whether new calls are taken. Plain arithmetic: time is an argument."""
+
+    def __init__(self) -> None:
+        self.lateness_s = 0.0
+        self.refusing = False
+
+    def measured(self, late_s: float) -> bool:
+        """Take a measurement; whether the decision changed."""
+        self.lateness_s += SMOOTHING * (max(0.0, late_s) - self.lateness_s)
+        refuse = self.lateness_s > (TAKE_BELOW_S if self.refusing else REFUSE_ABOVE_S)
+        changed = refuse != self.refusing
+        self.refusing = refuse
+        return changed
+
+
+class Supervisor:
+    """Runs for as long as the server does."""
+
+    def __init__(self, *, driver: SipDriver, storage: Storage, loop: asyncio.AbstractEventLoop) -> None:
+        self.load = LoadGuard()
+        self.draining = False
+        self._driver = driver
+        self._storage = storage
+        self._loop = loop
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
+        self.refused: Callable[[bool], None] = lambda _: None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._schedule()
+        self._housekeeping = self._loop.create_task(self._keep_house())
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+
+    def drain(self) -> None:
+        """From now on no new calls, for good."""
+        self.draining = True
+        self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
+
+    def why_refusing(self) -> str | None:
+        """Why new calls are refused, in words for people; `None`: they are taken."""
+        if self.draining:
+            return "the server is stopping"
+        if self.load.refusing:
+            return f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late)"
+        return None
+
+    def _schedule(self) -> None:
+        self._due = time.monotonic() + TICK_S
+        self._timer = self._loop.call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        changed = self.load.measured(time.monotonic() - self._due)
+        if changed and not self.draining:
+            log.warning("load.refusing" if self.load.refusing else "load.taking", late_s=round(self.load.lateness_s, 3))
+            if self.load.refusing:
+                self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
+            else:
+                self._driver.endpoint.take_new()
+        self._schedule()
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.remove_expired()
+            except Exception:
+                log.exception("housekeeping.fault")
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def remove_expired(self) -> int:
+        """Delete recordings that are too old, file first. Returns how many."""
+        at = datetime.now(UTC)
+        rows = await self._storage.read(lambda connection: expired_recordings(connection, at))
+        for row in rows:
+            path = Path(self._storage.recordings_dir, row.path)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            self._storage.records.forget_recording(row)
+        return len(rows)

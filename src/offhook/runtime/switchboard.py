@@ -1,0 +1,241 @@
+"""All live calls: how they begin, and what the endpoint's events are for.
+
+Takes calls from trunks and phones and from the APIs, gives each its task, and forgets it when it is over. Whether a
+phone is who it says is settled here, with the secrets that only the directory knows.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from offhook.call.call import Call
+from offhook.call.commands import LegId
+from offhook.call.events import HangUp
+from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.dialects.dialect import Dialect, Reading
+from offhook.flow.errors import DocumentError
+from offhook.flow.program import Flow, Next
+from offhook.flow.verbs import Target
+from offhook.flow.view import CallId, CallView, Cause
+from offhook.runtime.call_task import now as call_now
+from offhook.runtime.live_call import LiveCall
+from offhook.runtime.routing import Arrival, Caller, Source
+from offhook.runtime.services import Services
+from offhook.runtime.sip_causes import status_of
+from offhook.runtime.sip_driver import SipDriver, now
+from offhook.sip import events as sip
+from offhook.sip.digest import Algorithm, Verdict, compute_ha1
+from offhook.storage.rows import NumberRow
+
+__all__ = ["CallOrder", "Switchboard"]
+
+log = structlog.get_logger(__name__)
+
+BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
+PARTY = LegId(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOrder:
+    """A call that an API asks for; already validated."""
+
+    owner: str
+    from_: str
+    target: Target
+    start: Next
+    hangup_hook: str | None
+    ring_timeout_s: float
+    dialect: Dialect
+    record: bool = False
+    """Record both parties, for the customer to fetch."""
+
+
+def new_call_id() -> CallId:
+    """128 bits of chance."""
+    return CallId(secrets.token_hex(16))
+
+
+class Switchboard:
+    """The registry of what is happening."""
+
+    def __init__(self, *, driver: SipDriver, services: Services) -> None:
+        self._driver = driver
+        self._services = services
+        self.live: dict[CallId, LiveCall] = {}
+        self.on_registration: list[Callable[[sip.RegistrationChanged], None]] = []
+        services.forget = self.forget
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # ── calls from the APIs ──────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, order: CallOrder) -> CallView:
+        """Make a call; its INVITE leaves as soon as its ports are there. Returns at once."""
+        call = Call.outgoing(
+            id=new_call_id(),
+            from_=order.from_,
+            target=order.target,
+            now=call_now(),
+            owner=order.owner,
+            dialect=order.dialect,
+            start=order.start,
+            ring_timeout=order.ring_timeout_s,
+            hangup_hook=order.hangup_hook,
+            record=order.record,
+        )
+        view = call.view()
+        caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
+        live = self._enter(call, caller, order.dialect)
+        live.task.begin()
+        return view
+
+    def hang_up(self, call: CallId, cause: Cause = Cause.NORMAL) -> bool:
+        """End a live call. False: there is none."""
+        live = self.live.get(call)
+        if live is None:
+            return False
+        live.post(HangUp(cause=cause))
+        return True
+
+    def view(self, call: CallId) -> CallView | None:
+        """A live call as its customer may see it."""
+        live = self.live.get(call)
+        return None if live is None else live.call.view()
+
+    def forget(self, live: LiveCall) -> None:
+        """A call is over."""
+        self.live.pop(live.id, None)
+        if not self.live:
+            self._idle.set()
+
+    async def drained(self, within_s: float) -> bool:
+        """Wait until no call is left. False: some still are."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def end_all(self, cause: Cause) -> None:
+        """End what is left."""
+        for live in list(self.live.values()):
+            live.post(HangUp(cause=cause))
+
+    # ── what the endpoint says ───────────────────────────────────────────────────────────────────────────────────
+
+    def handle(self, event: sip.Event) -> None:
+        """Take an event of the SIP endpoint."""
+        match event:
+            case sip.IncomingInvite():
+                self._invited(event)
+            case sip.RegisterReceived():
+                self._registering(event)
+            case sip.RegistrationChanged():
+                for listener in self.on_registration:
+                    listener(event)
+            case sip.BindingsChanged():
+                log.info("phone.bindings", phone=event.aor.username, count=len(event.bindings))
+            case sip.OptionsAnswered() | sip.Resolve() | sip.CloseHop() | sip.StrayMessage():
+                pass
+            case _:
+                self._services.legs.handle(event)
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _enter(self, call: Call, caller: Caller, dialect: Dialect) -> LiveCall:
+        live = LiveCall(call, caller, dialect, self._services)
+        self.live[live.id] = live
+        self._idle.clear()
+        self._services.book.opened(call.view())
+        return live
+
+    def _invited(self, invite: sip.IncomingInvite) -> None:
+        arrival = self._services.routing.arrival(invite)
+        if arrival.source is Source.STRANGER:
+            log.info("call.stranger", peer=invite.hop.remote[0])
+            self._reject(invite, FORBIDDEN)
+            return
+        if arrival.source is Source.PHONE and not self._proved(invite, arrival.number):
+            return
+        number = arrival.number
+        if number is None or number.account is None:
+            self._reject(invite, NOT_FOUND)
+            return
+        if not self._services.book.can_pay(number.account):
+            self._reject(invite, status_of(Cause.NO_CREDIT))
+            return
+        self._begin_incoming(invite, arrival, number, number.account)
+
+    def _begin_incoming(self, invite: sip.IncomingInvite, arrival: Arrival, number: NumberRow, owner: str) -> None:
+        dialect = DIALECTS[number.dialect]
+        start, fault = _start_of(number, dialect)
+        call = Call.incoming(
+            id=new_call_id(),
+            from_=arrival.from_,
+            to=arrival.to,
+            now=call_now(),
+            owner=owner,
+            dialect=dialect,
+            start=start,
+        )
+        caller = Caller(account=owner, numbers=frozenset((arrival.from_, arrival.to)), dialled=arrival.to)
+        live = self._enter(call, caller, dialect)
+        live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite)
+        if fault:
+            live.note("number.unusable", {"number": number.number, "why": fault})
+        live.task.begin()
+
+    def _reject(self, invite: sip.IncomingInvite, status: int) -> None:
+        self._driver.endpoint.reject(invite.session, status, now())
+        self._driver.pump()
+
+    def _registering(self, event: sip.RegisterReceived) -> None:
+        phone = self._services.routing.phone_of(event.aor)
+        if phone is None:
+            self._driver.endpoint.reject_request(event.handle, NOT_FOUND, now())
+        elif self._proved(event, phone):
+            self._driver.endpoint.accept_register(event.handle, now())
+
+    def _proved(self, request: sip.IncomingInvite | sip.RegisterReceived, phone: NumberRow | None) -> bool:
+        """Whether a request comes from the phone it names; if not yet, it has been challenged or refused."""
+        endpoint, handle = self._driver.endpoint, request.handle
+        user = next((claim for each in request.credentials if (claim := each.get("username")) is not None), None)
+        if phone is None or user is None:
+            endpoint.challenge(handle, now())
+            return False
+        secret = self._services.directory.phone_secret(phone)
+        known = self._services.directory.phone(user)
+        if secret is None or known is None or known.id != phone.id:
+            endpoint.reject_request(handle, FORBIDDEN, now())
+            return False
+        verdict = endpoint.check_credentials(handle, _ha1s(user, self._services.domain, secret), now())
+        if verdict is Verdict.OK:
+            return True
+        if verdict is Verdict.MALFORMED:
+            endpoint.reject_request(handle, BAD_REQUEST, now())
+        else:
+            if verdict is not Verdict.STALE:
+                log.info(
+                    "phone.refused", phone=phone.number, why="no credentials" if verdict is None else verdict.value
+                )
+            endpoint.challenge(handle, now(), stale=verdict is Verdict.STALE)
+        return False
+
+
+def _start_of(number: NumberRow, dialect: Dialect) -> tuple[Next, str]:
+    """What a number runs; an empty flow, and why, if that cannot be read."""
+    if not number.voice_start.strip():
+        return Flow(), ""
+    try:
+        start = read_start(number.voice_start, dialect, method=number.method)
+    except DocumentError as error:
+        return Flow(), str(error)
+    return (start.flow, "") if isinstance(start, Reading) else (start, "")
+
+
+def _ha1s(user: str, realm: str, secret: str) -> dict[Algorithm, str]:
+    """What a phone may prove itself with, by algorithm."""
+    return {each: compute_ha1(each, user, realm, secret) for each in (Algorithm.SHA256, Algorithm.MD5)}

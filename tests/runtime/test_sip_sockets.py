@@ -1,0 +1,127 @@
+"""Real loopback sockets: datagrams and streams reach the stack with the hop they came by, and go back by it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import pytest
+from offhook.sip.hop import Hop, HopChange
+
+from offhook.runtime.sip_sockets import ListenAddress, SipSockets, parse_listen
+
+DEADLINE_S = 5.0
+T = TypeVar("T")
+
+
+class Heard:
+    """Collects what the sockets report, and wakes who waits for it."""
+
+    def __init__(self) -> None:
+        self.datagrams: asyncio.Queue[tuple[bytes, Hop]] = asyncio.Queue()
+        self.stream: asyncio.Queue[tuple[bytes, Hop]] = asyncio.Queue()
+        self.hops: asyncio.Queue[tuple[HopChange, Hop]] = asyncio.Queue()
+        self.sockets = SipSockets(
+            on_datagram=lambda data, hop: self.datagrams.put_nowait((data, hop)),
+            on_stream=lambda data, hop: self.stream.put_nowait((data, hop)),
+            on_hop=lambda change, hop: self.hops.put_nowait((change, hop)),
+        )
+
+
+async def soon(queue: "asyncio.Queue[T]") -> T:
+    async with asyncio.timeout(DEADLINE_S):
+        return await queue.get()
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[Heard, Heard]]:
+    here, there = Heard(), Heard()
+    yield here, there
+    await here.sockets.close()
+    await there.sockets.close()
+
+
+def loopback(transport: str) -> ListenAddress:
+    return ListenAddress(transport=transport, host="127.0.0.1", port=0)  # type: ignore[arg-type]
+
+
+async def test_a_datagram_arrives_with_its_hop_and_the_answer_goes_back(pair: tuple[Heard, Heard]) -> None:
+    here, there = pair
+    a = await here.sockets.listen(loopback("udp"))
+    b = await there.sockets.listen(loopback("udp"))
+    here.sockets.send(b"ask", Hop("udp", a, b))
+    data, hop = await soon(there.datagrams)
+    assert (data, hop.remote, hop.local) == (b"ask", a, b)
+    there.sockets.send(b"answer", hop)
+    assert (await soon(here.datagrams))[0] == b"answer"
+
+
+async def test_a_stream_is_opened_once_and_used_both_ways(pair: tuple[Heard, Heard]) -> None:
+    here, there = pair
+    a = await here.sockets.listen(loopback("tcp"))
+    b = await there.sockets.listen(loopback("tcp"))
+    wish = Hop("tcp", a, b)
+    here.sockets.send(b"one", wish)
+    here.sockets.send(b"two", wish)
+    change, opened = await soon(here.hops)
+    assert change is HopChange.OPENED
+    assert opened.connection is not None
+    change, theirs = await soon(there.hops)
+    assert change is HopChange.OPENED
+    got = b""
+    while got != b"onetwo":
+        data, hop = await soon(there.stream)
+        got += data
+    assert hop == theirs
+    there.sockets.send(b"back", theirs)
+    data, hop = await soon(here.stream)
+    assert (data, hop) == (b"back", opened)
+    here.sockets.send(b"three", wish)
+    assert (await soon(there.stream))[1] == theirs
+
+
+async def test_a_refused_connection_is_a_failed_hop(pair: tuple[Heard, Heard]) -> None:
+    here, _ = pair
+    a = await here.sockets.listen(loopback("tcp"))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = closed.getsockname()
+        wish = Hop("tcp", a, nobody)
+        here.sockets.send(b"hello", wish)
+        assert await soon(here.hops) == (HopChange.FAILED, wish)
+
+
+async def test_a_connection_that_is_gone_fails_instead_of_vanishing(pair: tuple[Heard, Heard]) -> None:
+    here, there = pair
+    a = await here.sockets.listen(loopback("tcp"))
+    b = await there.sockets.listen(loopback("tcp"))
+    here.sockets.send(b"hello", Hop("tcp", a, b))
+    _, opened = await soon(here.hops)
+    _, theirs = await soon(there.hops)
+    await there.sockets.close()
+    assert await soon(here.hops) == (HopChange.CLOSED, opened)
+    here.sockets.send(b"late", opened)
+    assert await soon(here.hops) == (HopChange.FAILED, opened)
+    assert theirs.connection is not None
+
+
+async def test_a_taken_port_says_what_to_do(pair: tuple[Heard, Heard]) -> None:
+    here, there = pair
+    host, port = await here.sockets.listen(loopback("udp"))
+    with pytest.raises(OSError, match="change sip_listen"):
+        await there.sockets.listen(ListenAddress(transport="udp", host=host, port=port))
+
+
+def test_the_setting_is_read() -> None:
+    assert parse_listen("udp:127.0.0.1:5060, tcp:[::1]:5061") == (
+        ListenAddress(transport="udp", host="127.0.0.1", port=5060),
+        ListenAddress(transport="tcp", host="::1", port=5061),
+    )
+
+
+@pytest.mark.parametrize(
+    "setting", ["", "udp", "udp:127.0.0.1", "sctp:127.0.0.1:5060", "udp:127.0.0.1:x", "udp:h:70000"]
+)
+def test_a_bad_setting_says_what_to_write(setting: str) -> None:
+    with pytest.raises(ValueError, match="sip_listen"):
+        parse_listen(setting)
