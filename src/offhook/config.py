@@ -370,8 +370,11 @@ class Settings(BaseSettings):
     @property
     def http_base(self) -> str:
         """`public_url`, or what `http_listen` amounts to on this machine; without a slash at the end."""
-        if self.public_url:
-            return self.public_url
+        return self.public_url or self.http_local
+
+    @property
+    def http_local(self) -> str:
+        """The API as this machine itself reaches it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_listen.host, self.http_listen.host)
         return f"http://{HostPort(host, self.http_listen.port)}"
 

@@ -75,6 +75,12 @@ class Board:
             except TimeoutError:
                 return
 
+    async def until_live(self, deadline_s: float = 20.0) -> CallView:
+        """The first live call, as soon as there is one."""
+        async with self._news, asyncio.timeout(deadline_s):
+            await self._news.wait_for(lambda: self.live)
+        return next(iter(self.live.values()))
+
     def directory_changed(self) -> None:
         self.directory_changes += 1
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from offhook.web.auth import AdminToken
+from offhook.web.auth import AdminToken, announce, announced
 
 
 def test_is_made_once_and_private(tmp_path: Path) -> None:
@@ -25,3 +25,10 @@ def test_nothing_else_matches(tmp_path: Path) -> None:
 
 def test_an_emptied_file_lets_nobody_in() -> None:
     assert not AdminToken("").matches(b"Bearer ")
+
+
+def test_the_address_of_the_api(tmp_path: Path) -> None:
+    assert announced(tmp_path) is None
+    announce(tmp_path, "http://127.0.0.1:1")
+    announce(tmp_path, "http://127.0.0.1:2")
+    assert announced(tmp_path) == "http://127.0.0.1:2"

@@ -1,13 +1,14 @@
-"""Who asks: an account by its credentials, or the operator by the token in `admin.token`."""
+"""How the operator's commands find the server and prove themselves: `http.address` and `admin.token` in `data_dir`."""
 
 import hmac
 import os
 import secrets
 from pathlib import Path
 
-__all__ = ["TOKEN_FILE", "AdminToken"]
+__all__ = ["TOKEN_FILE", "AdminToken", "announce", "announced"]
 
 TOKEN_FILE = "admin.token"
+ADDRESS_FILE = "http.address"
 TOKEN_BYTES = 32
 
 
@@ -35,3 +36,16 @@ class AdminToken:
         if authorization is None or authorization[:7].lower() != b"bearer ":
             return False
         return len(self._token) >= TOKEN_BYTES and hmac.compare_digest(authorization[7:].strip(), self._token)
+
+
+def announce(data_dir: Path, url: str) -> None:
+    """Says in `data_dir/http.address` where the API is: it need not be where the settings say."""
+    (data_dir / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
+
+
+def announced(data_dir: Path) -> str | None:
+    """Where the last server of this data directory had its API; it may be gone."""
+    try:
+        return (data_dir / ADDRESS_FILE).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None

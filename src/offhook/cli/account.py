@@ -1,0 +1,173 @@
+"""`offhook account`: accounts, their balance, the caller IDs they may show."""
+
+import secrets
+from typing import Annotated, Any
+
+import typer
+
+from offhook.cli.connection import CliError, Connection, connect, path, settings_of
+from offhook.cli.output import (
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    console,
+    error_console,
+    fields,
+    money,
+    rows,
+    show_json,
+)
+from offhook.cli.timeline import follow
+
+__all__ = ["account"]
+
+CODE_DIGITS = 6
+CODE_WAIT_S = 30
+
+account = typer.Typer(no_args_is_help=True, help="Accounts, their balance, the caller IDs they may show.")
+caller_id = typer.Typer(no_args_is_help=True, help="Numbers that an account may show though they are not ours.")
+account.add_typer(caller_id, name="caller-id")
+
+
+@account.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    currency: Annotated[str, typer.Option(help="Three letters.")] = "SEK",
+    email: Annotated[str, typer.Option(help="Shown by /a1/me.")] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make an account; prints its id, secret and API key, this once.
+
+    Example: offhook account add "My company" --currency EUR
+    """
+    with connect(settings_of(config)) as server:
+        made = server.post("/v1/accounts", {"name": name, "currency": currency, "email": email})
+    if as_json:
+        show_json(made)
+        return
+    fields([("id", made["id"]), ("secret", made["secret"]), ("API key", made["api_key"])])
+    error_console().print("Keep the secret and the key: they are not shown again.")
+
+
+@account.command("list")
+def list_accounts(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List accounts.
+
+    Example: offhook account list
+    """
+    with connect(settings_of(config)) as server:
+        found = server.get("/v1/accounts")["accounts"]
+    if as_json:
+        show_json(found)
+        return
+    rows(
+        ("ID", "NAME", "BALANCE", "ACTIVE"),
+        [(row["id"], row["name"], _balance(row), "yes" if row["active"] else "no") for row in found],
+        nothing="There is no account yet; make one with: offhook account add NAME",
+    )
+
+
+@account.command("credit")
+def credit(
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In 1/10000 of the currency, or none for no limit.")],
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Set an account's balance; from then on, calls are refused or ended when it is gone.
+
+    Example: offhook account credit 1000000    (that is 100.00)
+    """
+    if amount != "none" and not amount.removeprefix("-").isdecimal():
+        raise CliError(f"{amount!r} is no amount; write a whole number of 1/10000, as in 1000000 for 100.00, or none")
+    with connect(settings_of(config)) as server:
+        changed = server.put(
+            path("accounts", which or "-", "balance"), {"amount": None if amount == "none" else int(amount)}
+        )
+    if as_json:
+        show_json(changed)
+    else:
+        fields([("account", changed["name"]), ("balance", _balance(changed))])
+
+
+def _balance(row: dict[str, Any]) -> str:
+    text = money(row["balance"], row["currency"])
+    return text if row["limited"] else f"{text} (no limit)"
+
+
+# ── caller IDs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@caller_id.command("add")
+def add_caller_id(
+    number: Annotated[str, typer.Argument(help="With + and country.")],
+    trusted: Annotated[bool, typer.Option("--trusted", help="You know that it is theirs: no call is made.")] = False,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Let an account show a number, after a call to it in which a code is keyed in.
+
+    Example: offhook account caller-id add +46701234567 --trusted
+    """
+    with connect(settings_of(config)) as server:
+        if not trusted:
+            _verify(server, number, which)
+        added = server.post(path("accounts", which or "-", "caller-ids"), {"number": number})
+    if as_json:
+        show_json(added)
+    else:
+        console().print(f"{added['number']} may be shown by {added['account']}")
+
+
+def _verify(server: Connection, number: str, which: str | None) -> None:
+    """Calls the number; who answers keys in what stands here. Raises `CliError`."""
+    if not server.online:
+        raise CliError(
+            "the number is to be called, and no server runs: start one with offhook serve,"
+            " or add --trusted if you know that the number is theirs"
+        )
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+    error_console().print(f"Calling {number}. When it is answered, and after the beep, key in: [bold]{code}[/bold]")
+    flow = f'{{"ivr": "sound/beep", "digits": {CODE_DIGITS}, "timeout": {CODE_WAIT_S}, "repeat": 3}}'
+    call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
+    ended = follow(server, call["id"], lambda _event: None)
+    if not any(secrets.compare_digest(str(action.get("result", "")), code) for action in ended["actions"]):
+        raise CliError(
+            f"the code was not keyed in (the call ended: {ended['cause'] or ended['state']});"
+            " try again, or add --trusted if you know that the number is theirs"
+        )
+
+
+@caller_id.command("list")
+def list_caller_ids(which: AccountOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the caller IDs of an account.
+
+    Example: offhook account caller-id list
+    """
+    with connect(settings_of(config)) as server:
+        found = server.get(path("accounts", which or "-", "caller-ids"))["caller_ids"]
+    if as_json:
+        show_json(found)
+        return
+    rows(
+        ("NUMBER", "SINCE"),
+        [(row["number"], row["created"][:10]) for row in found],
+        nothing="None yet; its own numbers may be shown anyway.",
+    )
+
+
+@caller_id.command("remove")
+def remove_caller_id(
+    number: Annotated[str, typer.Argument(help="With + and country.")],
+    which: AccountOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take a caller ID back.
+
+    Example: offhook account caller-id remove +46701234567
+    """
+    with connect(settings_of(config)) as server:
+        server.delete(path("accounts", which or "-", "caller-ids", number))
+    console().print(f"{number} may not be shown any more")

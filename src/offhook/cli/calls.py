@@ -1,0 +1,122 @@
+"""`offhook call`, `calls`, `timeline`: make a call and follow it, see what happened."""
+
+from typing import Annotated, Any
+
+import typer
+
+from offhook.cli.connection import CliError, connect, path, settings_of
+from offhook.cli.output import AccountOption, ConfigOption, JsonOption, console, rows, show_json
+from offhook.cli.timeline import ending, follow, show_event
+
+__all__ = ["call", "calls", "timeline"]
+
+EXIT_NOT_ANSWERED = 3
+EXIT_INTERRUPTED = 130
+
+
+def call(
+    to: Annotated[str, typer.Argument(help="With + and country, or a phone's +4600….")],
+    caller: Annotated[str, typer.Option("--from", metavar="NUMBER", help="The number to show.")],
+    voice_start: Annotated[str, typer.Option(metavar="URL|JSON", help="What happens when it is answered.")],
+    timeout: Annotated[int, typer.Option(help="Seconds to let it ring.")] = 60,
+    record: Annotated[bool, typer.Option("--record", help="Record all of it.")] = False,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make a call and follow its timeline to the end; Ctrl-C hangs up. Exit status 3: it was not answered.
+
+    Example: offhook call +46701234567 --from +46101234567 --voice-start '{"play": "https://example.com/hello.mp3"}'
+    """
+    with connect(settings_of(config)) as server:
+        if not server.online:
+            raise CliError("no server runs to make the call; start one with: offhook serve")
+        made = server.post(
+            "/v1/calls",
+            {
+                "to": to,
+                "from": caller,
+                "voice_start": voice_start,
+                "ring_timeout_s": timeout,
+                "record": record,
+                "account": which,
+            },
+        )
+        if not as_json:
+            console().print(f"call {made['id']}")
+        try:
+            ended = follow(server, made["id"], (lambda _event: None) if as_json else show_event)
+        except KeyboardInterrupt:
+            server.post(path("calls", made["id"], "hang-up"), {})
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        show_json(ended)
+    else:
+        console().print(ending(ended))
+    if ended["state"] != "success":
+        raise typer.Exit(EXIT_NOT_ANSWERED)
+
+
+def calls(
+    limit: Annotated[int, typer.Option(min=1, max=100, help="The newest so many.")] = 20,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List calls, newest first.
+
+    Example: offhook calls --limit 5
+    """
+    with connect(settings_of(config)) as server:
+        found = server.get("/v1/calls", account=which, limit=limit)["calls"]
+    if as_json:
+        show_json(found)
+        return
+    rows(
+        ("ID", "CREATED (UTC)", "DIRECTION", "FROM", "TO", "STATE", "CAUSE", "SECONDS"),
+        [
+            (
+                row["id"],
+                row["created"][:19].replace("T", " "),
+                row["direction"],
+                row["from_number"],
+                row["to_number"],
+                row["state"],
+                row["cause"],
+                row["duration_s"],
+            )
+            for row in found
+        ],
+        nothing="There are no calls yet; make one with: offhook call TO --from N --voice-start URL",
+    )
+
+
+def timeline(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="As calls shows it; a UUID does too.")],
+    keep_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the call is over.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show what happened in a call, entry by entry.
+
+    Example: offhook timeline c719b1eefbf65b1f89c013e6433dbf537
+    """
+    with connect(settings_of(config)) as server:
+        events: list[Any] = []
+        if keep_on:
+            ended = follow(server, identifier, events.append if as_json else show_event)
+        else:
+            after, more = 0, True
+            while more:
+                page = server.get(path("calls", identifier, "timeline"), after=after)["events"]
+                events += page
+                more = bool(page)
+                after = page[-1]["seq"] if page else after
+            ended = server.get(path("calls", identifier))
+    if as_json:
+        show_json(events)
+        return
+    if not keep_on:
+        for event in events:
+            show_event(event)
+    console().print(ending(ended))

@@ -1,0 +1,229 @@
+"""How commands reach the data: by `/v1` of the running server, or, when none runs, by the same `/v1` in this process.
+
+One way of doing things, whoever does it: the server that runs sees a change at once, and a change made while none runs
+went through the same checks.
+"""
+
+import asyncio
+import json
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlencode
+
+from offhook.config import Settings, SettingsError, load_settings
+from offhook.flow.view import CallId, CallView
+from offhook.storage.database import DatabaseError
+from offhook.storage.keys import KeyFileError
+from offhook.storage.store import InUse, Storage
+from offhook.web.auth import TOKEN_FILE, AdminToken, announced
+from offhook.web.port import CallOrder, Overloaded
+
+__all__ = ["CliError", "Connection", "NotRunning", "connect", "path", "settings_of"]
+
+TIMEOUT_S = 90.0
+"""Longer than the server waits for the next entry of a timeline."""
+
+
+class CliError(Exception):
+    """Shown without a traceback; the text says what to do."""
+
+
+class NotRunning(Exception):
+    """No server answers."""
+
+
+class _Transport(Protocol):
+    def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]: ...
+    def close(self) -> None: ...
+
+
+class Connection:
+    """`/v1`, asked one thing after another. Use as a context manager."""
+
+    def __init__(self, transport: _Transport, *, online: bool) -> None:
+        self._transport = transport
+        self.online = online
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def get(self, target: str, **query: Any) -> Any:
+        """A query parameter that is `None` is not sent."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", f"{target}?{urlencode(given)}" if given else target)
+
+    def post(self, target: str, body: Mapping[str, Any]) -> Any:
+        """What is `None` in the body is not sent."""
+        return self._ask("POST", target, {name: value for name, value in body.items() if value is not None})
+
+    def put(self, target: str, body: Mapping[str, Any]) -> Any:
+        """The body as it is."""
+        return self._ask("PUT", target, body)
+
+    def delete(self, target: str) -> Any:
+        """No body."""
+        return self._ask("DELETE", target)
+
+    def _ask(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Any:
+        try:
+            status, answer = self._transport.ask(method, target, b"" if body is None else json.dumps(body).encode())
+        except NotRunning as error:
+            raise CliError(
+                f"the server has gone away ({error}); see its log, and start it with: offhook serve"
+            ) from None
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            raise CliError(f"what answers {target} with status {status} is no Offhook; check http_listen") from None
+        if status >= 400:
+            raise CliError(value["error"]["message"])
+        return value
+
+
+def path(*parts: str) -> str:
+    """A path of `/v1`, its parts encoded."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings. Raises `CliError`."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        raise CliError(str(error)) from None
+
+
+def connect(settings: Settings) -> Connection:
+    """To the running server of these settings, else to its data. Raises `CliError`."""
+    token = settings.data_dir / TOKEN_FILE
+    if token.exists():
+        try:
+            secret = token.read_text(encoding="ascii").strip()
+        except PermissionError:
+            raise CliError(f"{token} cannot be read; run this as the user that the server runs as") from None
+        for url in dict.fromkeys(filter(None, (announced(settings.data_dir), settings.http_local))):
+            server = _Http(url, secret)
+            try:
+                status, _ = server.ask("GET", "/v1/status", b"")
+            except NotRunning:
+                continue
+            if status in (401, 404):
+                continue  # somebody else's server, or no Offhook at all
+            return Connection(server, online=True)
+    return Connection(_InProcess(settings), online=False)
+
+
+class _Http:
+    """Over HTTP, with the operator's token."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self._base = base
+        self._token = token
+
+    def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self._base + target, body or None, headers, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=TIMEOUT_S) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+        except OSError as error:
+            raise NotRunning(str(error)) from None
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+class _Nobody:
+    """The switchboard of a server that does not run."""
+
+    async def place_call(self, order: CallOrder) -> CallView:
+        raise Overloaded("no server runs; start one with: offhook serve")
+
+    def live_view(self, call_id: CallId) -> CallView | None:
+        return None
+
+    async def hang_up(self, call_id: CallId) -> bool:
+        return False
+
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+        return
+
+    def directory_changed(self) -> None:
+        """Whoever starts next reads it."""
+
+    def not_ready(self) -> str | None:
+        return "no server runs"
+
+    def status(self) -> Mapping[str, Any]:
+        return {}
+
+
+class _InProcess:
+    """The same application on the database itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        from offhook.web.api.native import create_native
+
+        try:
+            self._storage = Storage.open(settings.data_dir, settings.sqlalchemy_url, durability=settings.durability)
+        except InUse as error:
+            raise CliError(f"{error}. Nothing answers at {settings.http_local}: check http_listen") from None
+        except (DatabaseError, KeyFileError) as error:
+            raise CliError(str(error)) from None
+        except OSError as error:
+            raise CliError(f"{settings.data_dir} cannot be used ({error.strerror}); check data_dir") from None
+        logging.getLogger("offhook").addHandler(logging.NullHandler())
+        self._token = AdminToken.make(settings.data_dir)
+        self._app = create_native(_Nobody(), self._storage, settings, self._token)
+        self._secret = (settings.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
+
+    def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        return asyncio.run(self._ask(method, target, body))
+
+    async def _ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        raw, _, query = target.partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(raw),
+            "raw_path": raw.encode(),
+            "query_string": query.encode(),
+            "headers": [
+                (b"authorization", f"Bearer {self._secret}".encode()),
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+            ],
+            "client": None,
+            "server": None,
+        }
+        status, answer = 0, bytearray()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                answer.extend(message.get("body", b""))
+
+        await self._app(scope, receive, send)
+        return status, bytes(answer)
+
+    def close(self) -> None:
+        self._storage.close()

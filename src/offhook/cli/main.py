@@ -1,0 +1,43 @@
+"""Puts the commands together. An error is a sentence on standard error and exit status 1, never a traceback."""
+
+import sys
+
+import typer
+
+from offhook.cli.account import account
+from offhook.cli.calls import call, calls, timeline
+from offhook.cli.connection import CliError
+from offhook.cli.doctor import doctor
+from offhook.cli.number import number, phone
+from offhook.cli.output import error_console
+from offhook.cli.trunk import trunk
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="offhook",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Programmable voice that you run yourself.",
+)
+app.add_typer(account, name="account")
+app.add_typer(trunk, name="trunk")
+app.add_typer(number, name="number")
+app.add_typer(phone, name="phone")
+app.command("call")(call)
+app.command("calls")(calls)
+app.command("timeline")(timeline)
+app.command("doctor")(doctor)
+
+
+def main() -> None:
+    """The program `offhook`."""
+    try:
+        app()
+    except CliError as error:
+        error_console().print(f"offhook: {error}", style="red", markup=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,50 @@
+"""Following a call: each entry of its timeline as it comes, a line each."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+from offhook.cli.connection import Connection, path
+from offhook.cli.output import console
+
+__all__ = ["ending", "follow", "show_event"]
+
+WAIT_S = 20
+BAD = ("failed", "error", "busy", "rejected")
+
+
+def follow(server: Connection, call: str, show: Callable[[Mapping[str, Any]], None]) -> Any:
+    """Shows the entries of a call until it is over; the call as it ended."""
+    after, over = 0, False
+    while not over:
+        page = server.get(path("calls", call, "timeline"), after=after, wait=WAIT_S)
+        for event in page["events"]:
+            show(event)
+            after = event["seq"]
+        over = page["over"]
+    return server.get(path("calls", call))
+
+
+def show_event(event: Mapping[str, Any]) -> None:
+    """Local time to the millisecond, kind, and what belongs to it."""
+    at = datetime.fromisoformat(event["at"]).astimezone()
+    line = Text(f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}  ", style="dim")
+    line.append(f"{event['kind']:<24}", style="red" if any(word in event["kind"] for word in BAD) else "cyan")
+    line.append(" ".join(f"{name}={_plain(value)}" for name, value in event["data"].items()), style="not dim")
+    console().print(line)
+
+
+def _plain(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return f'"{text}"' if " " in text or not text else text
+
+
+def ending(call: Mapping[str, Any]) -> str:
+    """How it ended, in a sentence."""
+    if call["state"] == "ongoing":
+        return "The call goes on."
+    lasted = f" after {call['duration_s']} s" if call["duration_s"] is not None else ""
+    why = f" ({call['cause'].replace('_', ' ')})" if call["cause"] else ""
+    return f"The call ended: {call['state']}{why}{lasted}."

@@ -1,0 +1,103 @@
+"""`offhook account`."""
+
+import json
+import re
+import threading
+from dataclasses import replace
+from typing import Any
+
+from offhook.flow.view import CallId, CallState, Cause
+from offhook.storage.rows import CallRow
+
+
+def test_an_account_is_made_and_shown(run: Any) -> None:
+    made = run("account", "add", "My company", "--currency", "EUR")
+    assert made.status == 0
+    assert re.search(r"^id +u[0-9a-f]{32}\nsecret +[0-9A-F]{32}\nAPI key +[0-9A-F]{32}$", made.out, re.MULTILINE)
+    assert "not shown again" in made.err
+    as_json = run("account", "add", "Other", "--json").json
+    assert {"id", "secret", "api_key"} <= as_json.keys()
+    listed = run("account", "list")
+    assert re.search(r"u[0-9a-f]{32}  My company  0\.0000 EUR \(no limit\)  yes", listed.out)
+    assert [row["name"] for row in run("account", "list", "--json").json] == ["My company", "Other"]
+
+
+def test_no_account_yet(run: Any) -> None:
+    assert "offhook account add NAME" in run("account", "list").out
+    nothing = run("account", "credit", "5")
+    assert (nothing.status, nothing.out) == (1, "")
+    assert "make one with: offhook account add NAME" in nothing.err
+
+
+def test_credit(run: Any) -> None:
+    run("account", "add", "Ann")
+    assert re.search(r"balance +100\.0000 SEK$", run("account", "credit", "1000000").out, re.MULTILINE)
+    assert run("account", "credit", "none", "--json").json["limited"] is False
+    wrong = run("account", "credit", "1.5")
+    assert wrong.status == 1
+    assert "whole number of 1/10000" in wrong.err
+    run("account", "add", "Ben")
+    assert "say which with --account" in run("account", "credit", "5").err
+    assert run("account", "credit", "5", "--account", "Ben", "--json").json["name"] == "Ben"
+
+
+def test_caller_ids(run: Any) -> None:
+    run("account", "add", "Ann")
+    assert "None yet" in run("account", "caller-id", "list").out
+    unverified = run("account", "caller-id", "add", "+46701234567")
+    assert unverified.status == 1
+    assert "--trusted" in unverified.err
+    assert "+46701234567 may be shown" in run("account", "caller-id", "add", "+46701234567", "--trusted").out
+    assert [row["number"] for row in run("account", "caller-id", "list", "--json").json] == ["+46701234567"]
+    assert "+46701234567" in run("account", "caller-id", "list").out
+    assert run("account", "caller-id", "remove", "+46701234567").status == 0
+    assert run("account", "caller-id", "remove", "+46701234567").status == 1
+    assert run("account", "caller-id", "add", "+46701234567", "--trusted", "--json").json["number"] == "+46701234567"
+
+
+def _answered(running: Any, keys: Any) -> threading.Thread:
+    """Somebody who answers the verifying call and keys in what `keys` makes of the order."""
+
+    async def answer() -> None:
+        view = await running.board.until_live()
+        running.board.live[view.id] = replace(view, state=CallState.SUCCESS, cause=Cause.NORMAL)
+        running.storage.records.save_call(
+            CallRow(
+                id=view.id,
+                owner=view.owner,
+                direction="outgoing",
+                from_number=view.from_,
+                to_number=view.to,
+                created=view.created,
+                state="success",
+                cause="normal",
+                actions=({"ivr": "sound/beep", "result": keys()},),
+            )
+        )
+        del running.board.live[CallId(view.id)]
+        await running.board.note(view.id, "call.ended", {})
+
+    thread = threading.Thread(target=lambda: running.do(answer()))
+    thread.start()
+    return thread
+
+
+def test_a_number_is_verified_by_a_call(run: Any, running: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("offhook.cli.account.secrets.randbelow", lambda _below: 123)
+    answering = _answered(running, lambda: "000123")
+    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main")
+    answering.join()
+    assert added.status == 0, added.err
+    assert "key in: 000123" in added.err
+    (order,) = running.board.orders
+    assert (order.to, order.from_) == ("+46701234567", "anonymous")
+    assert json.dumps(order.start.flow.steps[0].wording["digits"]) == "6"
+
+
+def test_a_wrong_code_verifies_nothing(run: Any, running: Any) -> None:
+    answering = _answered(running, lambda: "failed")
+    refused = run("account", "caller-id", "add", "+46701234567", "--account", "Main")
+    answering.join()
+    assert refused.status == 1
+    assert "the code was not keyed in (the call ended: normal)" in refused.err
+    assert run("account", "caller-id", "list", "--account", "Main", "--json").json == []

@@ -1,0 +1,89 @@
+"""`offhook call`, `calls`, `timeline`."""
+
+import re
+import threading
+from typing import Any
+
+import pytest
+
+
+def test_calls_need_a_server(run: Any) -> None:
+    run("account", "add", "Ann")
+    refused = run("call", "+46700000002", "--from", "+46100000001", "--voice-start", "https://a.example/")
+    assert refused.status == 1
+    assert "start one with: offhook serve" in refused.err
+    assert "There are no calls yet" in run("calls").out
+
+
+def _ending(running: Any) -> threading.Thread:
+    async def end() -> None:
+        call_id = (await running.board.until_live()).id
+        await running.board.note(call_id, "leg.failed", {"why": "no answer", "status": 486})
+        await running.board.hang_up(call_id)
+
+    thread = threading.Thread(target=lambda: running.do(end()))
+    thread.start()
+    return thread
+
+
+CALL = ("call", "+46700000002", "--from", "+46100000001", "--voice-start", "https://a.example/", "--account", "Main")
+
+
+def test_a_call_is_made_and_followed(run: Any, running: Any) -> None:
+    running.world.give("number +46100000001")
+    ending = _ending(running)
+    made = run(*CALL, "--timeout", "30", "--record")
+    ending.join()
+    assert made.status == 3, made.err
+    lines = made.out.splitlines()
+    assert re.fullmatch("call c[0-9a-f]{32}", lines[0])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}  call\.created +to=\+46700000002", lines[1])
+    assert lines[2].endswith('why="no answer" status=486')
+    assert lines[-1] == "The call ended: failed (cancelled)."
+    (order,) = running.board.orders
+    assert (order.ring_timeout_s, order.record) == (30, True)
+    identifier = lines[0].split()[1]
+    shown = run("timeline", identifier)
+    assert shown.out.splitlines() == lines[1:]
+    assert run("timeline", identifier, "--follow").out.splitlines() == lines[1:]
+    assert [event["kind"] for event in run("timeline", identifier, "--json").json] == [
+        "call.created",
+        "leg.failed",
+        "call.ended",
+    ]
+
+
+def test_a_call_as_json(run: Any, running: Any) -> None:
+    running.world.give("number +46100000001")
+    ending = _ending(running)
+    made = run(*CALL, "--json")
+    ending.join()
+    assert (made.status, made.json["cause"]) == (3, "cancelled")
+
+
+def test_interrupting_hangs_up(run: Any, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    running.world.give("number +46100000001")
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("offhook.cli.calls.follow", interrupted)
+    assert run(*CALL).status == 130
+    assert running.board.live == {}
+
+
+def test_wrong_calls_say_what_to_do(run: Any, running: Any) -> None:
+    refused = run(*CALL)
+    assert refused.status == 1
+    assert "allow it with: offhook account caller-id add +46100000001" in refused.err
+    assert "offhook calls shows them" in run("timeline", "nonsense").err
+
+
+def test_calls_are_listed(run: Any, running: Any) -> None:
+    running.world.give("calls 2")
+    running.world.give("answered-call")
+    listed = run("calls").out.splitlines()
+    assert listed[0].split() == ["ID", "CREATED", "(UTC)", "DIRECTION", "FROM", "TO", "STATE", "CAUSE", "SECONDS"]
+    assert "success" in listed[2]
+    assert listed[2].endswith(" 7")
+    assert len(run("calls", "--limit", "1", "--json").json) == 1

@@ -1,0 +1,57 @@
+"""Whom a command asks: the server that runs, else the data itself."""
+
+from pathlib import Path
+from typing import Any
+
+from offhook.storage.store import Storage
+from offhook.web.auth import announce
+
+
+def test_a_running_server_sees_a_change_at_once(run: Any, running: Any) -> None:
+    made = run("account", "add", "Ann", "--json").json
+    assert running.storage.directory.authenticate(made["id"], made["secret"]) is not None
+
+
+def test_without_a_server_the_change_is_in_the_data(run: Any, tmp_path: Path) -> None:
+    made = run("account", "add", "Ann", "--json").json
+    storage = Storage.open(tmp_path / "offhook-data")
+    assert storage.directory.authenticate(made["id"], made["secret"]) is not None
+    storage.close()
+
+
+def test_data_that_a_silent_server_holds(run: Any, tmp_path: Path) -> None:
+    storage = Storage.open(tmp_path / "offhook-data")
+    refused = run("account", "list")
+    storage.close()
+    assert refused.status == 1
+    assert "is in use by process" in refused.err
+    assert "check http_listen" in refused.err
+
+
+def test_another_servers_address_is_not_believed(run: Any, running: Any, tmp_path: Path) -> None:
+    """The token of this folder does not fit there, so the data itself is asked."""
+    (tmp_path / "mine.toml").write_text('data_dir = "mine"\n')
+    run("account", "add", "Mine", "--config", "mine.toml")
+    announce(tmp_path / "mine", running.url)
+    assert [row["name"] for row in run("account", "list", "--config", "mine.toml", "--json").json] == ["Mine"]
+
+
+def test_settings_that_are_wrong(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "offhook.toml").write_text("rtp_ports = 7\nhttp_lisen = 1\n")
+    refused = run("calls")
+    assert refused.status == 1
+    assert "did you mean http_listen?" in refused.err
+    assert "does not exist" in run("calls", "--config", "none.toml").err
+
+
+def test_a_folder_that_cannot_be_made(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "offhook-data").write_text("a file")
+    refused = run("calls")
+    assert refused.status == 1
+    assert "check data_dir" in refused.err
+
+
+def test_a_key_that_others_can_read(run: Any, tmp_path: Path) -> None:
+    run("account", "list")
+    (tmp_path / "offhook-data/server.key").chmod(0o644)
+    assert "chmod 600" in run("account", "list").err

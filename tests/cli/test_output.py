@@ -1,0 +1,29 @@
+"""What commands print."""
+
+import pytest
+
+from offhook.cli.output import fields, money, rows, show_json
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(57000, "5.7000 SEK"), (0, "0.0000 SEK"), (-1, "-0.0001 SEK"), (-57000, "-5.7000 SEK")]
+)
+def test_money(amount: int, text: str) -> None:
+    assert money(amount, "SEK") == text
+
+
+def test_fields_leave_out_what_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    fields([("a", 1), ("long", "[x]"), ("none", None), ("empty", "")])
+    assert capsys.readouterr().out == "a     1\nlong  [x]\n"
+
+
+def test_rows_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    rows(("A", "B"), [("x" * 200, 1), (None, "[b]")], nothing="-")
+    assert capsys.readouterr().out.splitlines() == ["A" + " " * 201 + "B", "x" * 200 + "  1", " " * 202 + "[b]"]
+    rows(("A",), [], nothing="none: add one")
+    assert capsys.readouterr().out == "none: add one\n"
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"å": 1})
+    assert capsys.readouterr().out == '{\n  "å": 1\n}\n'

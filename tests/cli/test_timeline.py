@@ -1,0 +1,53 @@
+"""Following a call: pages until it is over, and how it reads."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from offhook.cli.timeline import ending, follow, show_event
+
+
+class Pages:
+    """A server that has these pages."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages = list(pages)
+        self.asked: list[int] = []
+
+    def get(self, target: str, **query: Any) -> Any:
+        if not target.endswith("/timeline"):
+            return {"state": "success"}
+        self.asked.append(query["after"])
+        return self.pages.pop(0)
+
+
+def test_goes_on_from_what_was_shown() -> None:
+    one, two, three = ({"seq": seq} for seq in (1, 2, 3))
+    server: Any = Pages(
+        {"events": [one, two], "over": False}, {"events": [], "over": False}, {"events": [three], "over": True}
+    )
+    shown: list[Any] = []
+    assert follow(server, "c", shown.append) == {"state": "success"}
+    assert (shown, server.asked) == ([one, two, three], [0, 2, 2])
+
+
+def test_an_entry_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 1, 1, 12, 0, 0, 123456).astimezone()
+    show_event({"at": at.isoformat(), "kind": "leg.answered", "data": {"leg": 0, "to": "a b", "no": ""}})
+    assert capsys.readouterr().out == '12:00:00.123  leg.answered            leg=0 to="a b" no=""\n'
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ({"state": "ongoing"}, "The call goes on."),
+        ({"state": "busy", "cause": "busy", "duration_s": None}, "The call ended: busy (busy)."),
+        (
+            {"state": "success", "cause": "time_limit", "duration_s": 7},
+            "The call ended: success (time limit) after 7 s.",
+        ),
+    ],
+)
+def test_endings(call: dict[str, Any], sentence: str) -> None:
+    assert ending(call) == sentence
