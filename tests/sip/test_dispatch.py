@@ -1,11 +1,12 @@
 """What a request is owed before anybody else sees it: RFC 3261 sections 8.2, 11.2, 18 and 21, and keep-alives."""
 
 import pytest
-from tests.support.bench import ANSWER, HOP, THEM, US, Bench, statuses
+from tests.support.bench import ACCOUNT, ANSWER, HOP, OFFER, THEM, US, Bench, statuses
 
-from offhook.sip.events import CloseHop, InfoReceived, StrayKind, StrayMessage
+from offhook.sip.events import Answered, CloseHop, InfoReceived, Resolve, StrayKind, StrayMessage
 from offhook.sip.hop import Hop, HopChange
 from offhook.sip.message import Response
+from offhook.sip.session.invite import EARLY_DIALOGS_MAX
 
 STREAM = Hop("tcp", US, ("192.0.2.9", 50001), 1)
 TCP = "SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK-{}"
@@ -242,3 +243,84 @@ def test_a_late_word_for_a_session_that_is_gone_is_dropped() -> None:
         bench.receive(bench.reply(invite, status))
     bench.mono += 1
     assert bench.events() == []
+
+
+CHALLENGE = 'WWW-Authenticate: Digest realm="r", nonce="{}", algorithm=MD5, qop="auth"'
+
+
+def test_22_2_requests_within_a_dialog_are_challenged_and_counted_too() -> None:
+    bench = Bench()
+    session, _ = bench.established_caller(account=ACCOUNT)
+    bench.endpoint.reoffer(session, OFFER, bench.now)
+    (first,) = bench.sent()
+    ack, again = bench.receive(bench.reply(first, 401, headers=CHALLENGE.format("n1")))
+    assert statuses([ack, again]) == ["ACK", "INVITE"]
+    assert again.cseq.number == first.cseq.number + 1
+    bench.receive(bench.reply(again, 200))
+    bench.endpoint.hang_up(session, bench.now)
+    (bye,) = bench.sent()
+    assert bye.cseq.number == again.cseq.number + 1, "the dialog counts on from there"
+    (second,) = bench.receive(bench.reply(bye, 401, headers=CHALLENGE.format("n2") + ", stale=true"))
+    assert second.cseq.number == bye.cseq.number + 1
+    assert 'nonce="n2"' in (second.headers.get("Authorization") or "")
+
+
+def test_a_stray_branch_of_a_fork_may_challenge_its_bye() -> None:
+    bench = Bench()
+    _, invite = bench.established_caller(account=ACCOUNT)
+    _, bye = bench.receive(bench.reply(invite, 200, tag="other"))
+    (again,) = bench.receive(bench.reply(bye, 401, headers=CHALLENGE.format("n1")))
+    assert (again.to.tag, again.cseq.number) == ("other", bye.cseq.number + 1)
+
+
+def test_a_wide_fork_is_told_of_but_not_followed_without_end() -> None:
+    bench = Bench()
+    session, invite = bench.call()
+    for number in range(EARLY_DIALOGS_MAX + 3):
+        bench.receive(bench.reply(invite, 180, tag=f"t{number}"))
+    assert len(bench.events()) == EARLY_DIALOGS_MAX + 3
+    assert len(bench.endpoint._inside.sessions.get(session).early) == EARLY_DIALOGS_MAX
+    bench.receive(bench.reply(invite, 200, tag=f"t{EARLY_DIALOGS_MAX + 1}"))
+    assert bench.one(Answered).early == f"t{EARLY_DIALOGS_MAX + 1}", "its 2xx wins all the same"
+
+
+def test_an_early_dialog_moves_with_its_contact() -> None:
+    bench = Bench()
+    session, invite = bench.call()
+    bench.receive(bench.reply(invite, 180))
+    bench.receive(bench.reply(invite, 183, headers="Contact: <sip:moved@192.0.2.9>"))
+    assert bench.endpoint._inside.sessions.get(session).early["peer"].target.user == "moved"
+
+
+def test_a_change_of_ours_that_waited_for_the_ack_meets_theirs() -> None:
+    bench = Bench()
+    bench.receive(bench.request("INVITE", body="v=0 offer\r\n"))
+    session = next(event.session for event in bench.events() if hasattr(event, "handle"))
+    bench.endpoint.answer(session, ANSWER, bench.now)
+    tag = bench.sent()[0].to.tag or ""
+    bench.endpoint.reoffer(session, OFFER, bench.now)
+    assert bench.sent() == [], "the ACK is still out"
+    out = bench.receive(bench.request("INVITE", to_tag=tag, cseq=2, body="v=0 x\r\n"))
+    assert statuses(out) == ["INVITE", 491], "their INVITE stands for the ACK, so ours leaves, and theirs must wait"
+
+
+def test_an_ack_that_needs_a_look_up_follows_it() -> None:
+    bench = Bench()
+    _, invite = bench.call()
+    assert bench.receive(bench.reply(invite, 200, headers="Contact: <sip:peer@pbx.test:5060>")) == []
+    asked = next(event for event in bench.events() if isinstance(event, Resolve))
+    assert bench.receive(bench.reply(invite, 200, headers="Contact: <sip:peer@pbx.test:5060>")) == []
+    bench.endpoint.handle_resolved(asked.query, ("192.0.2.33",), bench.now)
+    assert statuses(bench.sent()) == ["ACK"]
+    assert bench.raw[-1][1].remote == ("192.0.2.33", 5060)
+    assert statuses(bench.receive(bench.reply(invite, 200, headers="Contact: <sip:peer@pbx.test:5060>"))) == ["ACK"]
+
+
+def test_an_ack_that_leads_nowhere_leaves_the_call_to_the_callee() -> None:
+    bench = Bench()
+    _, invite = bench.call()
+    bench.receive(bench.reply(invite, 200, headers="Contact: <sip:peer@pbx.test:5060>"))
+    asked = next(event for event in bench.events() if isinstance(event, Resolve))
+    bench.endpoint.handle_resolved(asked.query, (), bench.now)
+    assert bench.sent() == []
+    assert bench.endpoint.sessions_count == 1

@@ -263,47 +263,16 @@ def test_restored_at_any_point_it_goes_on_as_the_first_would(
 # Anything at all
 
 
-WORDS = [
-    "wait",
-    "wait long",
-    "call",
-    "ring",
-    "answer",
-    "reject",
-    "hang up",
-    "reoffer",
-    "accept",
-    "refuse",
-    "drop",
-    "full",
-]
+REQUESTS = ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "REGISTER", "PRACK", "REFER", "X"]
+RESPONSES = ["180", "200", "401", "486", "491", "503"]
+VERBS = ["call", "ring", "answer", "reject", "hang up", "reoffer", "accept", "refuse"]
+WORLD = ["wait", "wait long", "drop", "full"]
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(
-            [
-                "INVITE",
-                "ACK",
-                "BYE",
-                "CANCEL",
-                "OPTIONS",
-                "INFO",
-                "UPDATE",
-                "REGISTER",
-                "PRACK",
-                "REFER",
-                "X",
-                "200",
-                "180",
-                "401",
-                "486",
-                "491",
-                "503",
-            ]
-            + WORDS
-        ),
+        st.sampled_from([*REQUESTS, *RESPONSES, *VERBS, *WORLD]),
         max_size=25,
     ),
     st.sampled_from(["", "tag"]),

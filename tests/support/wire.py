@@ -87,6 +87,8 @@ class Wire:
         self.log: list[Passed] = []
         self.refusing: set[Address] = set()
         """Addresses where nobody listens: connections and datagrams fail there at once."""
+        self.losing: dict[str, int] = {}
+        """Methods and statuses of which so many datagrams are lost next."""
         self._parties: dict[tuple[Transport, Address], Party] = {}
         self._chance = random.Random(seed)
         self._queue: list[tuple[float, int, Callable[[], Party]]] = []
@@ -176,6 +178,9 @@ class Wire:
     def _carry(self, party: Party, data: bytes, hop: Hop) -> None:
         self.log.append(Passed(self.mono, hop.local, hop.remote, data, hop.transport))
         target = self._parties.get((hop.transport, hop.remote))
+        if left := self.losing.get(self.log[-1].what, 0):
+            self.losing[self.log[-1].what] = left - 1
+            return
         if hop.remote in self.refusing:
             self._later(0.001, lambda: self._fail(party, hop))
         elif hop.transport != "udp":
