@@ -9,6 +9,8 @@ import uvicorn
 from tests.support.asgi import ask
 from tests.support.rest_cases import MAIN, SECRET, World
 
+from offhook.web.http import MAX_BODY_BYTES
+
 
 async def test_health(world: World) -> None:
     reply = await ask(world.app(), "GET", "/healthz")
@@ -26,6 +28,16 @@ async def test_readiness_says_why_not(world: World) -> None:
 async def test_everything_else_is_for_v1_and_answers_json(world: World) -> None:
     reply = await ask(world.app(), "GET", "/nothing")
     assert (reply.status, reply.headers["content-type"]) == (404, "application/json")
+
+
+async def test_bodies_are_limited_before_anybody_is_asked_who_he_is(world: World) -> None:
+    app = world.app()
+    await app.warm()
+    big = b"x" * (MAX_BODY_BYTES + 1)
+    for headers in ({}, {"content-length": "1", "content-type": "application/json"}):
+        reply = await ask(app, "POST", "/v1/accounts", big, headers)
+        assert reply.status == 413, reply
+        assert b"too_large" in reply.body
 
 
 async def test_other_protocols_are_let_be(world: World) -> None:

@@ -16,6 +16,7 @@ from offhook.web.http import (
     basic_credentials,
     form,
     header,
+    limited,
     read_body,
 )
 
@@ -88,3 +89,12 @@ def test_headers_and_answers() -> None:
     assert header(scope(a="1"), b"b") is None
     assert Answer.json({"a": "å"}).body == b'{"a": "\\u00e5"}'
     assert Answer.text(404, "Not found").body == b"Not found"
+
+
+async def test_a_limit_for_those_who_read_bodies_themselves() -> None:
+    with pytest.raises(BodyTooLarge):
+        limited(scope(content_length=str(MAX_BODY_BYTES + 1)), receiving())
+    receive = limited(scope(), receiving(chunk(bytes(MAX_BODY_BYTES), more=True), chunk(b"1")))
+    assert len((await receive())["body"]) == MAX_BODY_BYTES
+    with pytest.raises(BodyTooLarge):
+        await receive()

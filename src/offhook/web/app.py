@@ -15,7 +15,7 @@ from offhook.storage.store import Storage
 from offhook.web.api.elks import ElksApi
 from offhook.web.api.elks_request import Elks
 from offhook.web.auth import AdminToken
-from offhook.web.http import Answer, send_answer
+from offhook.web.http import Answer, BodyTooLarge, limited, send_answer
 from offhook.web.port import ServerPort
 
 __all__ = ["Web", "create_web"]
@@ -44,7 +44,19 @@ class Web:
         elif first == "readyz":
             await send_answer(send, self._readiness())
         else:
-            await (await self._native_app())(scope, receive, send)
+            await self._to_native(scope, receive, send)
+
+    async def warm(self) -> None:
+        """Loads what the first request would; best done when the server is ready and has nothing else to do."""
+        await self._native_app()
+
+    async def _to_native(self, scope: Scope, receive: Receive, send: Send) -> None:
+        application = await self._native_app()
+        try:
+            await application(scope, limited(scope, receive), send)
+        except BodyTooLarge as too_large:
+            error = {"name": "too_large", "message": too_large.detail}
+            await send_answer(send, Answer.json({"error": error}, 413))
 
     def _readiness(self) -> Answer:
         reason = self._server.not_ready()

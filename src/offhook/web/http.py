@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.types import Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 __all__ = [
     "Answer",
@@ -22,6 +23,7 @@ __all__ = [
     "basic_credentials",
     "form",
     "header",
+    "limited",
     "read_body",
     "send_answer",
 ]
@@ -33,8 +35,11 @@ FORM = b"application/x-www-form-urlencoded"
 OTHER_BODIES = (b"application/json", b"multipart/", b"text/xml", b"application/xml")
 
 
-class BodyTooLarge(Exception):
-    """More than `MAX_BODY_BYTES`."""
+class BodyTooLarge(HTTPException):
+    """More than `MAX_BODY_BYTES`. Starlette's kind of error, since FastAPI lets no other pass while it reads a body."""
+
+    def __init__(self) -> None:
+        super().__init__(413, f"the request has more than {MAX_BODY_BYTES} bytes")
 
 
 class ClientLeft(Exception):
@@ -99,6 +104,24 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
             raise BodyTooLarge
         if not message.get("more_body", False):
             return bytes(body)
+
+
+def limited(scope: Scope, receive: Receive) -> Receive:
+    """`receive`, for applications that read bodies themselves: raises `BodyTooLarge` where `read_body` does."""
+    announced = header(scope, b"content-length") or b"0"
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise BodyTooLarge
+    taken = 0
+
+    async def counting() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        return message
+
+    return counting
 
 
 def form(body: bytes, content_type: bytes | None = None) -> dict[str, str]:

@@ -81,7 +81,7 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    names = {404: "not_found", 405: "method_not_allowed"}
+    names = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     return _error(error.status_code, names.get(error.status_code, "http_error"), f"{error.detail}; see /openapi.json")
 
 
