@@ -10,6 +10,7 @@ from offhook.cli.connection import CliError
 from offhook.cli.doctor import doctor
 from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
+from offhook.cli.serve import serve
 from offhook.cli.trunk import trunk
 
 __all__ = ["app", "main"]
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Programmable voice that you run yourself.",
 )
+app.command("serve")(serve)
 app.add_typer(account, name="account")
 app.add_typer(trunk, name="trunk")
 app.add_typer(number, name="number")

@@ -1,0 +1,121 @@
+"""`offhook serve`: the server in the foreground. One line `ready` on standard output says that calls can be made."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+import uvloop
+
+from offhook.config import Settings, SettingsError, load_settings
+from offhook.storage.keys import new_id, new_secret
+
+__all__ = ["serve"]
+
+DEV_ACCOUNT_FILE = "dev-account"
+"""Keeps the credentials that `--dev` prints, so that it can print them again."""
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; default: offhook.toml here, if there is one.")
+    ] = None,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="For trying things: loopback only, any caller ID, prints credentials.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
+    http_listen: Annotated[str | None, typer.Option(help="HOST:PORT of the API.")] = None,
+    sip_listen: Annotated[str | None, typer.Option(help="udp:HOST:PORT and so on, with commas.")] = None,
+) -> None:
+    """Run the server until it is told to stop (Ctrl-C or SIGTERM, which let running calls finish).
+
+    Example: offhook serve --dev
+    """
+    given = {"data_dir": data_dir, "http_listen": http_listen, "sip_listen": sip_listen, "dev": dev or None}
+    try:
+        settings = load_settings(config, **given)
+    except SettingsError as error:
+        _stop(str(error))
+    _log_plainly()
+    credentials = None
+    if settings.dev and settings.bootstrap_account is None:
+        credentials = _dev_credentials(settings.data_dir)
+        settings = load_settings(config, **given, bootstrap_account=credentials)
+    elif settings.bootstrap_account is not None and settings.dev:
+        credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, credentials))
+    except Exception as error:
+        if type(error).__module__.startswith("offhook.") or isinstance(error, OSError):
+            _stop(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
+        raise
+
+
+async def _serve(settings: Settings, credentials: str | None) -> None:
+    from offhook.app import serve as running
+
+    async with running(settings) as (server, stop):
+        if credentials is not None:
+            _say_how_to_try(server.http_address, credentials)
+        print(f"ready api={server.http_address} sip={','.join(server.sip_addresses)}", flush=True)
+        await stop.wait()
+        print(
+            "stopping: no new calls; running ones may finish (once more to end them now)", file=sys.stderr, flush=True
+        )
+        stop.clear()
+        draining = asyncio.ensure_future(server.drain())
+        again = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            draining.cancel()
+            await server.drain(0.0)
+        again.cancel()
+
+
+def _dev_credentials(data_dir: Path) -> str:
+    """`ID:SECRET`, made at the first start."""
+    path = data_dir / DEV_ACCOUNT_FILE
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    credentials = f"{new_id('u')}:{new_secret()}"
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(credentials + "\n")
+    return credentials
+
+
+def _say_how_to_try(base: str, credentials: str) -> None:
+    account, _, secret = credentials.partition(":")
+    call = f"{base}/a1/calls -u {credentials} -d from=+46700000000 -d to=+4600100"
+    print(f"account and secret: {account} {secret}")
+    print("to try it, each in a terminal of its own:")
+    print("  offhook phone add +4600100")
+    print("  offhook phone run --as +4600100 --answer")
+    print(f"""  curl {call} -d 'voice_start={{"play":"sound/ringback"}}'""", flush=True)
+
+
+def _log_plainly() -> None:
+    """Key and value lines on standard error; no colours into a pipe."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _stop(why: str) -> NoReturn:
+    print(f"offhook serve: {why}", file=sys.stderr)
+    raise typer.Exit(1)
