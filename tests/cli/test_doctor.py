@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from offhook.runtime.media_process import EngineError
+
 
 @pytest.fixture(autouse=True)
 def _engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,10 +82,18 @@ def test_files_that_others_can_read(run: Any, tmp_path: Path) -> None:
 
 
 def test_no_engine_no_room_no_rights(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", "/no/such/file")
+    def nowhere() -> Path:
+        raise EngineError("there is no media engine")
+
+    monkeypatch.setattr("offhook.cli.doctor.find_binary", nowhere)
     monkeypatch.setattr("offhook.cli.doctor.LEAST_FREE_BYTES", 2**70)
     monkeypatch.setattr("offhook.cli.doctor.os.access", lambda *_: False)
     bad = found(run, "bad")
-    assert any(what.startswith("the media engine offhook-media is not beside") for what in bad)
+    assert "there is no media engine" in bad
     assert any("MB free" in what for what in bad)
     assert any(what.endswith("cannot be written") for what in bad)
+
+
+def test_an_engine_that_cannot_be_run(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "engine").chmod(0o644)
+    assert f"the media engine {tmp_path / 'engine'} cannot be run" in found(run, "bad")

@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -18,14 +17,13 @@ from rich.text import Text
 from offhook.cli.connection import CliError, Connection, connect, settings_of
 from offhook.cli.output import ConfigOption, JsonOption, console, show_json
 from offhook.config import ENV_PREFIX, Settings
+from offhook.runtime.media_process import BINARY_VARIABLE, EngineError, find_binary
 from offhook.storage.prices import PriceListError, read_price_list
 
 __all__ = ["Finding", "Grade", "doctor", "examine"]
 
 LEAST_FREE_BYTES = 500 * 1024 * 1024
-ENGINE = "offhook-media"
-ENGINE_VARIABLE = "OFFHOOK_MEDIA_BINARY"
-OTHER_VARIABLES = {ENGINE_VARIABLE}
+OTHER_VARIABLES = {BINARY_VARIABLE}
 """Ours, and no settings."""
 
 
@@ -96,17 +94,15 @@ def _environment(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine() -> Iterator[Finding]:
-    named = os.environ.get(ENGINE_VARIABLE)
-    beside = Path(sys.executable).parent / ENGINE
-    found = named or (str(beside) if beside.is_file() else shutil.which(ENGINE))
-    if found is not None and os.access(found, os.X_OK):
-        yield Finding(Grade.GOOD, f"media engine: {found}")
+    try:
+        binary = find_binary()
+    except EngineError as error:
+        yield Finding(Grade.BAD, str(error))
+        return
+    if os.access(binary, os.X_OK):
+        yield Finding(Grade.GOOD, f"media engine: {binary}")
     else:
-        yield Finding(
-            Grade.BAD,
-            f"the media engine {ENGINE} is not beside {sys.executable}",
-            f"install offhook with pip, or build it in native/ and name it in {ENGINE_VARIABLE}",
-        )
+        yield Finding(Grade.BAD, f"the media engine {binary} cannot be run", f"run: chmod +x {binary}")
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
