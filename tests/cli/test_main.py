@@ -13,7 +13,7 @@ import typer
 
 from offhook.cli.main import app
 
-PRINT_NO_DATA = {"remove"}
+PRINT_NO_DATA = {"remove", "serve"}
 SOURCE = Path(__file__).parents[2] / "src"
 
 
