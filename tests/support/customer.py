@@ -112,7 +112,11 @@ async def customer() -> AsyncIterator[Customer]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     runner = web.AppRunner(app, handler_cancellation=True)
     made: list[Customer] = []
-    app.router.add_route("*", "/{rest:.*}", lambda request: made[0].take(request))
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        return await made[0].take(request)
+
+    app.router.add_route("*", "/{rest:.*}", take)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -1,6 +1,7 @@
 """A real `offhook serve` in a process of its own, on free loopback ports and a data directory of its own."""
 
 import asyncio
+import base64
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ __all__ = ["ACCOUNT", "SECRET", "Server", "server"]
 
 ACCOUNT = "u" + "0123456789abcdef" * 2
 SECRET = "test-secret-" + "f" * 32
+AS_ACCOUNT = {"Authorization": "Basic " + base64.b64encode(f"{ACCOUNT}:{SECRET}".encode()).decode()}
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 20.0
 
@@ -44,7 +46,7 @@ class Server:
         async with self.session.request(
             method,
             f"{self.http}/a1{path}",
-            auth=aiohttp.BasicAuth(ACCOUNT, SECRET),
+            headers=AS_ACCOUNT,
             data=data if method == "POST" else None,
             params=data if method != "POST" else None,
         ) as answer:
@@ -60,7 +62,7 @@ class Server:
 
     async def fetch(self, url: str) -> bytes:
         """A file of the test's account, such as a recording."""
-        async with self.session.get(url, auth=aiohttp.BasicAuth(ACCOUNT, SECRET)) as answer:
+        async with self.session.get(url, headers=AS_ACCOUNT) as answer:
             answer.raise_for_status()
             return await answer.read()
 

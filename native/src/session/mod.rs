@@ -9,8 +9,6 @@ pub mod playback;
 pub mod recording;
 mod speaking;
 pub mod tap;
-#[cfg(test)]
-mod tests;
 
 use std::net::SocketAddr;
 

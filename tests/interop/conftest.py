@@ -1,0 +1,36 @@
+"""Real peers over real sockets. Where SIPp or baresip is not installed, the tests that need it are skipped by name."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tests.support.baresip import BARESIP, MODULES
+from tests.support.engine_binary import engine_binary
+from tests.support.exchange import Exchange, exchange
+from tests.support.sipp import SIPP
+
+PEERS = {"sipp": SIPP, "baresip": BARESIP and MODULES}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip by name what needs a peer that is not here: a test marked `interop("sipp")`."""
+    for item in items:
+        for mark in item.iter_markers("interop"):
+            for peer in mark.args:
+                if not PEERS[peer]:
+                    item.add_marker(pytest.mark.skip(reason=f"needs {peer}: install Debian's {PACKAGES[peer]}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """The engine of this tree, for every server that a test starts."""
+    os.environ["OFFHOOK_MEDIA_BINARY"] = str(engine_binary())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ex(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Exchange]:
+    """One server for all tests of a file."""
+    async with exchange(tmp_path_factory.mktemp("exchange")) as made:
+        yield made
