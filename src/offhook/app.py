@@ -270,6 +270,7 @@ class Server:
             "owed_webhooks": len(parts.outbox),
             "loop_late_s": round(parts.supervisor.load.lateness_s, 4),
             "sip": list(self.sip_addresses),
+            "domain": self.domain,
             "sip_strays": dict(parts.driver.strays),
             "trunks": parts.trunks.states(),
         }

@@ -24,6 +24,7 @@ def found(run: Any, grade: str) -> list[str]:
 
 def test_a_new_machine(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFHOOK_HTTP_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("OFFHOOK_SIP_LISTEN", "udp:127.0.0.1:0")
     looked = run("doctor")
     assert looked.status == 1
     assert "bad   there is no account\n      make one with: offhook account add NAME\n" in looked.out

@@ -10,6 +10,7 @@ from offhook.cli.connection import CliError
 from offhook.cli.doctor import doctor
 from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
+from offhook.cli.phone import run as run_phone
 from offhook.cli.serve import serve
 from offhook.cli.trunk import trunk
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     help="Programmable voice that you run yourself.",
 )
 app.command("serve")(serve)
+phone.command("run")(run_phone)
 app.add_typer(account, name="account")
 app.add_typer(trunk, name="trunk")
 app.add_typer(number, name="number")

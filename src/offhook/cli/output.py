@@ -1,9 +1,12 @@
 """What commands print: columns for people, JSON for programs. Colours on a terminal only; a pipe gets plain text."""
 
 import json
+import logging
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -15,6 +18,7 @@ __all__ = [
     "console",
     "error_console",
     "fields",
+    "log_to_stderr",
     "money",
     "rows",
     "show_json",
@@ -74,3 +78,20 @@ def money(amount: int, currency: str) -> str:
     """1/10000 as an amount of the currency: `57000` is `5.7000 SEK`."""
     sign = "-" if amount < 0 else ""
     return f"{sign}{abs(amount) // 10000}.{abs(amount) % 10000:04d} {currency}"
+
+
+def log_to_stderr(level: int) -> None:
+    """Logs are key and value lines on standard error, and never among the output; no colours into a pipe."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import structlog
 import typer
 import uvloop
 
+from offhook.cli.output import log_to_stderr
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.storage.keys import new_id, new_secret
 
@@ -40,7 +40,7 @@ def serve(
         settings = load_settings(config, **given)
     except SettingsError as error:
         _stop(str(error))
-    _log_plainly()
+    log_to_stderr(logging.INFO)
     credentials = None
     if settings.dev and settings.bootstrap_account is None:
         credentials = _dev_credentials(settings.data_dir)
@@ -97,23 +97,6 @@ def _say_how_to_try(base: str, credentials: str) -> None:
     print("  offhook phone add +4600100")
     print("  offhook phone run --as +4600100 --answer")
     print(f"""  curl {call} -d 'voice_start={{"play":"sound/ringback"}}'""", flush=True)
-
-
-def _log_plainly() -> None:
-    """Key and value lines on standard error; no colours into a pipe."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _stop(why: str) -> NoReturn:

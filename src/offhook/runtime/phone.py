@@ -49,11 +49,13 @@ class PhoneSettings:
     answer: bool = False
     answer_after_s: float = 0.0
     play: Path | None = None
-    """Played once after the call is answered."""
+    """Played once after the call is answered, and after the keys: an engine sends one thing at a time."""
     record: Path | None = None
     """What the phone hears, as WAV."""
     digits: str = ""
     """Keys pressed once after the call is answered; `w` waits half a second, `W` one."""
+    hang_up_after_s: float | None = None
+    """Ends a call so long after its answer."""
 
 
 class Phone:
@@ -237,6 +239,13 @@ class Phone:
             self.press(settings.digits)
         if settings.play is not None:
             self._work(self._play(leg, settings.play))
+        if settings.hang_up_after_s is not None:
+            self._work(self._hang_up_later(leg, settings.hang_up_after_s))
+
+    async def _hang_up_later(self, leg: SipLeg, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        if self._leg is leg:
+            self.hang_up()
 
     async def _play(self, leg: SipLeg, path: Path) -> None:
         prepared = await self._sounds.prepare_file(path)

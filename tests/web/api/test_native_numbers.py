@@ -2,7 +2,7 @@
 
 import pytest
 from tests.support.native_client import Client
-from tests.support.rest_cases import MAIN
+from tests.support.rest_cases import MAIN, OTHER
 
 TRUNK = {"name": "carrier", "address": "sip:sip.example.com:5070;transport=tcp", "prefixes": ["+46"]}
 
@@ -53,6 +53,26 @@ async def test_a_number(client: Client) -> None:
     await client.ok("DELETE", "/v1/numbers/+46701234567")
     assert client.world.storage.directory.number("+46701234567") is None
     assert await client.error("DELETE", "/v1/numbers/+46701234567") == (404, "no_number")
+
+
+async def test_a_phone_can_be_set_up_again(client: Client) -> None:
+    made = await client.ok("POST", "/v1/phones", {"number": "+4600100", "account": "Main"})
+    assert len(made["secret"]) >= 32
+    assert (made["username"], made["domain"]) == ("4600100", "127.0.0.1")
+    assert await client.ok("GET", "/v1/phones/+4600100") == made
+    assert await client.ok("GET", "/v1/phones/4600100", account=MAIN) == made
+
+
+async def test_no_such_phone(client: Client) -> None:
+    await client.ok("POST", "/v1/trunks", TRUNK)
+    await client.ok("POST", "/v1/numbers", {"number": "+46101234567", "trunk": "carrier", "account": "Main"})
+    for number in ("+46101234567", "+4600999"):
+        assert await client.error("GET", f"/v1/phones/{number}") == (404, "no_phone")
+
+
+async def test_another_accounts_phone(client: Client) -> None:
+    await client.ok("POST", "/v1/phones", {"number": "+4600100", "account": "Main"})
+    assert await client.error("GET", "/v1/phones/+4600100", account=OTHER) == (404, "no_phone")
 
 
 @pytest.mark.parametrize(

@@ -252,9 +252,25 @@ async def add_phone(caller: Asking, body: PhoneBody) -> dict[str, Any]:
     except AlreadyThere:
         raise NativeError(409, "number_exists", f"{number} is there already; offhook number list shows it") from None
     await _changed(caller)
+    return _phone_json(caller, made.row, made.secret)
+
+
+@router.get("/phones/{number}")
+async def show_phone(caller: Asking, number: str) -> dict[str, Any]:
+    """A phone with what it registers with, its secret too: whoever may see it may set it up again."""
+    directory = caller.native.storage.directory
+    row = directory.phone(number)
+    if row is None or not caller.sees(row.account):
+        raise NativeError(404, "no_phone", f"there is no phone {number}; make it with: offhook phone add {number}")
+    return _phone_json(caller, row, directory.phone_secret(row))
+
+
+def _phone_json(caller: Caller, row: NumberRow, secret: str | None) -> dict[str, Any]:
     settings = caller.native.settings
+    # A server that listens everywhere has found out which address it shows; the settings alone do not know it.
+    running = caller.native.server.status().get("domain")
     return {
-        **number_json(made.row, made.secret),
-        "username": made.row.number.removeprefix("+"),
-        "domain": settings.sip_domain or settings.public_address or settings.sip_listen[0].host,
+        **number_json(row, secret),
+        "username": row.number.removeprefix("+"),
+        "domain": running or settings.sip_domain or settings.public_address or settings.sip_listen[0].host,
     }
