@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// A port rests at least so long even when no other is left: what is still on its way arrives within a second or two.
+const LEAST_REST: Duration = Duration::from_secs(5);
+
 pub struct PortPool {
     range: RangeInclusive<u16>,
     rest: Duration,
@@ -52,10 +55,20 @@ impl PortPool {
         }
     }
 
-    /// The port that has been free longest.
+    /// The port that has been free longest. When none is left, the one that has rested longest, if that is long enough:
+    /// many short calls would else use up the whole range while almost all of it rests.
     pub fn take(&mut self, now: Duration) -> Option<u16> {
         self.wake(now);
-        self.free.pop_front()
+        if let Some(port) = self.free.pop_front() {
+            return Some(port);
+        }
+        let &(ready, port) = self.resting.front()?;
+        let rested = (now + self.rest).saturating_sub(ready);
+        if rested < LEAST_REST.min(self.rest) {
+            return None;
+        }
+        self.resting.pop_front();
+        Some(port)
     }
 
     /// A certain port, even while it rests: for a session that is made again where it was. `None` if it is in use or not ours.
@@ -96,12 +109,30 @@ mod tests {
 
     #[test]
     fn a_port_rests_before_it_is_taken_again() {
-        let mut pool = PortPool::new(20_000..=20_001, REST, 0);
+        let mut pool = PortPool::new(20_000..=20_003, REST, 0);
         assert_eq!(pool.take(START), Some(20_000));
         pool.give_back(20_000, START);
-        assert_eq!(pool.take(START + REST - Duration::from_millis(1)), None);
+        assert_eq!(pool.take(START), Some(20_002));
+        assert_eq!(pool.free(START + REST - Duration::from_millis(1)), 0);
         assert_eq!(pool.free(START + REST), 1);
         assert_eq!(pool.take(START + REST), Some(20_000));
+    }
+
+    #[test]
+    fn the_last_ports_rest_shorter_but_never_hardly_at_all() {
+        let mut pool = PortPool::new(20_000..=20_003, REST, 0);
+        for (port, at) in [(20_000, START), (20_002, START + Duration::from_secs(1))] {
+            assert_eq!(pool.take(at), Some(port));
+            pool.give_back(port, at);
+        }
+        assert_eq!(pool.take(START + LEAST_REST - Duration::from_millis(1)), None);
+        assert_eq!(pool.take(START + LEAST_REST), Some(20_000));
+        assert_eq!(pool.take(START + LEAST_REST), None);
+        let mut impatient = PortPool::new(20_000..=20_001, Duration::from_secs(1), 0);
+        assert_eq!(impatient.take(START), Some(20_000));
+        impatient.give_back(20_000, START);
+        assert_eq!(impatient.take(START), None);
+        assert_eq!(impatient.take(START + Duration::from_secs(1)), Some(20_000));
     }
 
     #[test]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.support.baresip import baresip
 from tests.support.ports import free_port
-from tests.support.rtp_peer import overlapping, pressed, rtp_peer, spoken
+from tests.support.rtp_party import overlapping, pressed, rtp_peer, spoken
 from tests.support.sip_peer import media_of, sdp, sip_peer
 from tests.support.sipp import scenario_text, sipp
 from tests.support.sipp_steps import (

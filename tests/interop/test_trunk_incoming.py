@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 from tests.support.exchange import CARRIER, Exchange
-from tests.support.rtp_peer import RtpPeer, Slot, overlapping, pressed, rtp_peer, spoken
+from tests.support.rtp_party import RtpPeer, Slot, overlapping, pressed, rtp_peer, spoken
 from tests.support.sipp import Sipp, scenario_text, sipp
 from tests.support.sipp_steps import ack, answer_bye, bye, expect, invite, pause, request, sdp
 from tests.support.sound_checks import ALAW, ULAW, Law, dtmf, find, silence, voice

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.exchange import CARRIER, Exchange
 from tests.support.ports import free_port
-from tests.support.rtp_peer import pressed, rtp_peer, spoken
+from tests.support.rtp_party import pressed, rtp_peer, spoken
 from tests.support.sipp import Sipp, scenario_text, sipp
 from tests.support.sipp_steps import (
     accept,

@@ -270,6 +270,28 @@ async def test_a_mix_lets_everybody_hear_the_others(engine: MediaEngine, ear: Ea
     assert (await ear.wait(e.SessionClosed)).statistics.packets_sent >= 40
 
 
+async def test_sessions_of_two_threads_are_brought_together(tmp_path: Path, peers: list[RtpPeer]) -> None:
+    (tmp_path / "a.ohf").write_bytes(frames.prepare(tone(0.1)))
+    engine = MediaEngine(config(tmp_path, threads=2))
+    await engine.start()
+    ear = listening(engine)
+    # Each goes where fewest are: the first two to different threads.
+    to_a, to_b = await opened(engine, ear, S1), await opened(engine, ear, S2)
+    for session, peer in ((S1, peers[0]), (S2, peers[1])):
+        engine.send(remote(session, peer))
+    engine.send(c.Play(session=S2, playback=c.PlaybackId(1), files=(str(tmp_path / "a.ohf"),)))
+    engine.send(c.Bridge(a=S1, b=S2))
+    assert (await ear.wait(e.PlaybackEnded)).reason is e.PlaybackEnd.FINISHED, "it plays on where it was taken to"
+    assert len(await peers[1].receive_until_quiet()) == 5
+    for to, speaker, hearer in ((to_a, *peers), (to_b, *reversed(peers))):
+        speaker.send(to, b"\x55" * 160, payload_type=8)
+        assert (await hearer.receive()).payload == b"\x55" * 160
+    for session in (S1, S2):
+        engine.send(c.CloseSession(session=session))
+        assert (await ear.wait(e.SessionClosed)).statistics.packets_received == 1
+    await engine.stop()
+
+
 async def test_media_that_stops_is_told_and_so_is_its_return(
     engine: MediaEngine, ear: Ear, peers: list[RtpPeer]
 ) -> None:

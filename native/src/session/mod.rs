@@ -9,6 +9,8 @@ pub mod playback;
 pub mod recording;
 mod speaking;
 pub mod tap;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 

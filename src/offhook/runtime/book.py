@@ -7,13 +7,14 @@ promises do, by `flush`.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from offhook.flow.dialects import elks_words
-from offhook.flow.view import CallId, CallView
+from offhook.flow.view import CallId, CallState, CallView, Cause
 from offhook.runtime.media_legs import RecordingClosed
 from offhook.storage.directory import Directory
 from offhook.storage.records import Records
@@ -122,6 +123,13 @@ class Book:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(waiting, timeout_s)
         await self.flush()
+
+    def close_unfinished(self, rows: Sequence[CallRow]) -> None:
+        """Calls that were going on when the last server died: nothing may be ongoing for ever."""
+        for row in rows:
+            at = datetime.now(UTC)
+            state = CallState.FAILED if row.started is None else CallState.SUCCESS
+            self._records.save_call(replace(row, state=state.value, cause=Cause.SERVER_RESTART.value, ended=at))
 
     async def flush(self) -> bool:
         """Wait until all this is durable. False: the disk does not take it now; it is kept in memory."""

@@ -31,10 +31,11 @@ def now() -> Now:
 class SipDriver:
     """One endpoint on its sockets. Call `pump` after every word of the application to `endpoint`."""
 
-    def __init__(self, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, on_event: Callable[[Event], None] = lambda _: None) -> None:
+        self.on_event = on_event
+        """Takes everything the endpoint says to its application; set before `start`."""
         self.strays: dict[str, int] = {}
         """Messages that belonged nowhere, by kind; for `doctor` and counters."""
-        self._on_event = on_event
         self._resolver = Resolver()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -100,7 +101,7 @@ class SipDriver:
             self.strays[event.kind.value] = self.strays.get(event.kind.value, 0) + 1
         else:
             try:
-                self._on_event(event)
+                self.on_event(event)
             except Exception:
                 # One call's fault must not stop the signalling of the others.
                 log.exception("sip.event.fault", event=type(event).__name__)
