@@ -4,26 +4,24 @@ One of the few files that know all rooms. It wires, starts, stops and drains; it
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 import structlog
-import uvicorn
 
 from offhook.config import Settings
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.verbs import NumberTarget
 from offhook.flow.view import CallId, CallView, Cause
-from offhook.hooks.attempt import AttemptPolicy
+from offhook.hooks.attempt import CONTROL
 from offhook.hooks.delivery import Dead, Delivered, Postponed
 from offhook.hooks.policy import Steady
 from offhook.media.commands import CloseSession
@@ -47,12 +45,13 @@ from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import Webhooks
 from offhook.sip.commands import EndpointConfig
-from offhook.sip.hop import Way
 from offhook.storage.prices import PriceList, read_price_list
+from offhook.storage.records import unfinished_calls
 from offhook.storage.store import Storage
 from offhook.web import port as web
 from offhook.web.app import create_web
 from offhook.web.auth import announce
+from offhook.web.http_server import HttpServer, host_port
 
 __all__ = ["DRAIN_S", "Server", "local_address_towards", "serve"]
 
@@ -89,8 +88,7 @@ class _Parts:
     trunks: Trunks
     book: Book
     outbox: Outbox
-    hooks: Webhooks
-    sounds: SoundLibrary
+    prices: PriceList
 
 
 class Server:
@@ -101,47 +99,41 @@ class Server:
         self.http_address = ""
         """Base URL; known once it listens."""
         self.sip_addresses: tuple[str, ...] = ()
+        # A wildcard is no address to tell others: the one that this machine would show the world stands for it.
+        listen = settings.sip_listen[0].host
+        host = settings.public_address or listen
+        self._advertised_host = local_address_towards() if ip_address(host).is_unspecified else host
+        self.domain = settings.sip_domain or self._advertised_host
+        """Domain and realm of our phones."""
         self._parts: _Parts | None = None
-        self._http: _Http | None = None
+        self._stack = AsyncExitStack()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> "Server":
-        """Start everything; calls can be made when this returns. Raises errors whose texts say what to do."""
+        """Start everything; calls can be made when this returns. Raises errors whose texts say what to do.
+
+        What has started is stopped again if something later does not.
+        """
+        async with AsyncExitStack() as stack:
+            self._parts = parts = await self._assemble(stack)
+            await self._open(parts, stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop at once; `drain` first for a gentle end."""
+        self._parts = None
+        await self._stack.aclose()
+
+    async def _assemble(self, stack: AsyncExitStack) -> _Parts:
+        """Everything but the doors to the outside."""
         settings = self.settings
-        loop = asyncio.get_running_loop()
         storage = Storage.open(settings.data_dir, settings.sqlalchemy_url, durability=settings.durability)
+        stack.callback(storage.close)
         _bootstrap(storage, settings)
         storage.recordings_dir.mkdir(parents=True, exist_ok=True)
-        prices = _prices(settings)
-        switchboard: list[Switchboard] = []
-        driver = SipDriver(lambda event: switchboard[0].handle(event))
-        media_legs: list[MediaLegs] = []
-        engine = MediaEngine(
-            EngineConfig(
-                data_dir=settings.data_dir,
-                rtp_ports=(settings.rtp_ports.first, settings.rtp_ports.last),
-                orphan_s=round(settings.engine_orphan_s),
-            ),
-            on_event=lambda event: media_legs[0].handle(event) if media_legs else None,
-            on_lost=lambda sessions: media_legs[0].lost(sessions) if media_legs else None,
-            on_fault=lambda why: log.warning("media.engine", why=why),
-        )
-        found = await engine.start()
-        for orphan in found.sessions if found is not None else ():
-            # Calls are not restored yet: what an earlier process left sounding is ended.
-            engine.send(CloseSession(session=orphan.session))
-        ways = await driver.start(
-            [ListenAddress(transport=a.transport, host=a.host, port=a.port) for a in settings.sip_listen],
-            configure=lambda ways: EndpointConfig(ways=ways, domain=self._domain(ways)),
-            advertise=self._advertised,
-        )
-        domain = self._domain(ways)
-        hooks = await Webhooks(UrlGuard(settings.webhook_networks)).__aenter__()
-        outbox = await Outbox(hooks, listener=lambda event, _: _note_delivery(book, event)).__aenter__()
-        sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks))
-        media = MediaLegs(engine, ways[0].local[0], first_id=_first_id())
-        media_legs.append(media)
+        hooks = await stack.enter_async_context(Webhooks(UrlGuard(settings.webhook_networks)))
         book = Book(
             records=storage.records,
             writer=storage.writer,
@@ -149,59 +141,108 @@ class Server:
             base_url=lambda: settings.public_url or self.http_address,
             retention=timedelta(days=settings.recording_retention_days),
         )
-        services = Services(
-            loop=loop,
+        book.close_unfinished(storage.read_blocking(unfinished_calls))
+        outbox = await stack.enter_async_context(Outbox(hooks, listener=lambda event, _: _note_delivery(book, event)))
+        sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks))
+        stack.push_async_callback(sounds.close)
+        engine, media = await self._start_engine(stack)
+        driver = SipDriver()
+        stack.push_async_callback(driver.close)
+        prices = _prices(settings)
+        services = self._services(
+            storage,
+            driver,
+            media,
+            book,
+            HookDesk(
+                client=hooks,
+                outbox=outbox,
+                policy=replace(CONTROL, budget_s=settings.webhook_timeout_s),
+                delivery=Steady(every_s=settings.delivery_retry_s),
+            ),
+            sounds,
+            prices,
+        )
+        switchboard = Switchboard(driver=driver, services=services)
+        trunks = Trunks(driver, storage.directory)
+        switchboard.on_registration.append(trunks.heard)
+        driver.on_event = switchboard.handle
+        supervisor = Supervisor(driver=driver, storage=storage, loop=services.loop)
+        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices)
+
+    async def _start_engine(self, stack: AsyncExitStack) -> tuple[MediaEngine, MediaLegs]:
+        settings = self.settings
+        engine = MediaEngine(
+            EngineConfig(
+                data_dir=settings.data_dir,
+                rtp_ports=(settings.rtp_ports.first, settings.rtp_ports.last),
+                orphan_s=round(settings.engine_orphan_s),
+            ),
+            on_fault=lambda why: log.warning("media.engine", why=why),
+        )
+        media = MediaLegs(engine, settings.sip_listen[0].host, first_id=_first_id())
+        engine.on_event, engine.on_lost = media.handle, media.lost
+        found = await engine.start()
+        stack.push_async_callback(engine.stop)
+        for orphan in found.sessions if found is not None else ():
+            # Calls are not restored yet: what an earlier process left sounding is ended.
+            engine.send(CloseSession(session=orphan.session))
+        return engine, media
+
+    def _services(
+        self,
+        storage: Storage,
+        driver: SipDriver,
+        media: MediaLegs,
+        book: Book,
+        hooks: HookDesk,
+        sounds: SoundLibrary,
+        prices: PriceList,
+    ) -> Services:
+        settings = self.settings
+        routing = Routing(
+            directory=storage.directory,
+            prices=prices,
+            bindings=lambda aor: driver.endpoint.lookup(aor, sip_now()),
+            domain=self.domain,
+            sip_hosts=settings.sip_hosts,
+            any_caller_id=settings.dev,
+        )
+        return Services(
+            loop=asyncio.get_running_loop(),
             legs=SipLegs(
-                driver=driver, media=media, media_host=ways[0].advertised[0], media_timeout_ms=MEDIA_TIMEOUT_MS
+                driver=driver, media=media, media_host=self._advertised_host, media_timeout_ms=MEDIA_TIMEOUT_MS
             ),
             media=media,
             sounds=sounds,
-            hooks=HookDesk(
-                client=hooks,
-                outbox=outbox,
-                policy=AttemptPolicy(budget_s=settings.webhook_timeout_s),
-                delivery=Steady(every_s=settings.delivery_retry_s),
-            ),
+            hooks=hooks,
             book=book,
-            routing=Routing(
-                directory=storage.directory,
-                prices=prices,
-                bindings=lambda aor: driver.endpoint.lookup(aor, sip_now()),
-                domain=domain,
-                sip_hosts=settings.sip_hosts,
-                any_caller_id=settings.dev,
-            ),
+            routing=routing,
             directory=storage.directory,
-            domain=domain,
+            domain=self.domain,
             recordings_dir=storage.recordings_dir,
         )
-        switchboard.append(Switchboard(driver=driver, services=services))
-        supervisor = Supervisor(driver=driver, storage=storage, loop=loop)
-        trunks = Trunks(driver, storage.directory)
-        switchboard[0].on_registration.append(trunks.heard)
-        self._parts = _Parts(storage, engine, driver, switchboard[0], supervisor, trunks, book, outbox, hooks, sounds)
-        self._http = _Http(create_web(self, storage, settings, prices), settings)
-        self.http_address = await self._http.start()
-        announce(settings.data_dir, self.http_address)
-        self.sip_addresses = tuple(f"{way.transport}:{_host_port(way.local)}" for way in ways)
-        supervisor.start()
-        trunks.follow()
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Stop at once; `drain` first for a gentle end."""
-        parts = self._running
-        self._parts = None
-        parts.supervisor.stop()
-        parts.trunks.leave()
-        if self._http is not None:
-            await self._http.stop()
-        await parts.outbox.close()
-        await parts.hooks.close()
-        await parts.sounds.close()
-        await parts.driver.close()
-        await parts.engine.stop()
-        parts.storage.close()
+    async def _open(self, parts: _Parts, stack: AsyncExitStack) -> None:
+        """The doors: SIP, then HTTP."""
+        settings = self.settings
+        ways = await parts.driver.start(
+            [ListenAddress(transport=a.transport, host=a.host, port=a.port) for a in settings.sip_listen],
+            configure=lambda ways: EndpointConfig(ways=ways, domain=self.domain),
+            advertise=lambda _, local: (self._advertised_host, local[1]),
+        )
+        self.sip_addresses = tuple(f"{way.transport}:{host_port(way.local)}" for way in ways)
+        web = create_web(self, parts.storage, settings, parts.prices)
+        http = HttpServer(web, settings.http_listen.host, settings.http_listen.port)
+        self.http_address = await http.start()
+        stack.push_async_callback(http.stop)
+        announce(settings.data_dir, self.http_address)
+        parts.supervisor.start()
+        stack.callback(parts.supervisor.stop)
+        parts.trunks.follow()
+        stack.callback(parts.trunks.leave)
+        warming = asyncio.ensure_future(web.warm())
+        stack.callback(warming.cancel)
 
     async def drain(self, within_s: float = DRAIN_S) -> None:
         """Take no new calls, let the running ones finish, then end what is left."""
@@ -275,67 +316,6 @@ class Server:
             "trunks": parts.trunks.states(),
         }
 
-    # ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _advertised(self, _: ListenAddress, local: tuple[str, int]) -> tuple[str, int]:
-        host = self.settings.public_address or local[0]
-        if ip_address(host).is_unspecified:
-            host = local_address_towards()
-        return (host, local[1])
-
-    def _domain(self, ways: tuple[Way, ...]) -> str:
-        return self.settings.sip_domain or ways[0].advertised[0]
-
-
-class _Http:
-    """The HTTP server on the same loop."""
-
-    def __init__(self, application: Any, settings: Settings) -> None:
-        listen = settings.http_listen
-        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((listen.host, listen.port))
-        except OSError as error:
-            self._socket.close()
-            raise OSError(
-                error.errno,
-                f"cannot listen on {listen.host}:{listen.port} for HTTP ({error.strerror}); "
-                "another server may be running: stop it, or set http_listen to another port",
-            ) from error
-        config = uvicorn.Config(
-            application, http="httptools", lifespan="off", log_config=None, access_log=False, server_header=False
-        )
-        self._server = _Uvicorn(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> str:
-        """Serve; returns the base URL."""
-        host, port = self._socket.getsockname()[:2]
-        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-            await asyncio.sleep(0.005)
-        return f"http://{_host_port((host, port))}"
-
-    async def stop(self) -> None:
-        """Answer what is being asked, and close."""
-        self._server.should_exit = True
-        self._server.force_exit = True
-        if self._task is not None:
-            await self._task
-
-
-class _Uvicorn(uvicorn.Server):
-    """Signals are ours: a server that drains calls must not be stopped by its web server."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
 
 @asynccontextmanager
 async def serve(settings: Settings) -> AsyncIterator[tuple[Server, asyncio.Event]]:
@@ -378,8 +358,3 @@ def _prices(settings: Settings) -> PriceList:
         return PriceList({})
     with settings.price_list.open(encoding="utf-8") as lines:
         return read_price_list(lines)
-
-
-def _host_port(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
