@@ -49,11 +49,11 @@ def test_command_goes_before_environment_and_that_before_file(
 
 def test_a_named_file_is_read_instead() -> None:
     Path("offhook.toml").write_text("webhook_timeout_s = 3\n")
-    Path("other.toml").write_text('sip_listen = ["udp:0.0.0.0", "tls:[::1]"]\n')
+    Path("other.toml").write_text('sip_listen = ["udp:0.0.0.0", "tcp:[::1]"]\n')
     settings = load_settings(Path("other.toml"))
     assert settings.webhook_timeout_s == 10
-    assert settings.sip_listen == (Listen("udp", "0.0.0.0", 5060), Listen("tls", "::1", 5061))
-    assert str(settings.sip_listen[1]) == "tls:[::1]:5061"
+    assert settings.sip_listen == (Listen("udp", "0.0.0.0", 5060), Listen("tcp", "::1", 5060))
+    assert str(settings.sip_listen[1]) == "tcp:[::1]:5060"
 
 
 def test_lists_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_http_base() -> None:
         ("http_listen", "8046", "write HOST:PORT"),
         ("http_listen", "::1:80", "brackets"),
         ("http_listen", "localhost:99999", "no port"),
-        ("sip_listen", "0.0.0.0:5060", "udp:, tcp: or tls:"),
+        ("sip_listen", "0.0.0.0:5060", "udp: or tcp:"),
         ("sip_listen", "ws:0.0.0.0:5060", "not built yet"),
         ("sip_listen", "udp:", "TRANSPORT:HOST:PORT"),
         ("sip_listen", "", "at least one"),

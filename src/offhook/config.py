@@ -38,7 +38,7 @@ __all__ = [
 
 DEFAULT_FILE = "offhook.toml"
 ENV_PREFIX = "OFFHOOK_"
-DEFAULT_SIP_PORT = {"udp": 5060, "tcp": 5060, "tls": 5061}
+DEFAULT_SIP_PORT = {"udp": 5060, "tcp": 5060}
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 Network = IPv4Network | IPv6Network
@@ -63,7 +63,7 @@ class HostPort:
 class Listen:
     """A transport and an address that SIP listens on."""
 
-    transport: Literal["udp", "tcp", "tls"]
+    transport: Literal["udp", "tcp"]
     host: str
     port: int
 
@@ -123,12 +123,10 @@ def _http_listen(value: Any) -> Any:
 
 def _one_listen(text: str) -> Listen:
     transport, _, rest = text.partition(":")
-    if transport == "ws":
-        raise ValueError("ws: is not built yet; write udp:, tcp: or tls:")
+    if transport in ("ws", "tls"):
+        raise ValueError(f"{transport}: is not built yet; write udp: or tcp:")
     if transport not in DEFAULT_SIP_PORT:
-        raise ValueError(
-            f"'{text}' does not begin with udp:, tcp: or tls:; write udp:HOST:PORT, as in udp:0.0.0.0:5060"
-        )
+        raise ValueError(f"'{text}' does not begin with udp: or tcp:; write udp:HOST:PORT, as in udp:0.0.0.0:5060")
     host, port = _split_host_port(rest)
     if not host:
         raise ValueError("write TRANSPORT:HOST:PORT, as in udp:0.0.0.0:5060")
@@ -266,7 +264,7 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_sip_listen),
         _as_texts,
-        Field(description="Where SIP listens: `udp:HOST:PORT`, `tcp:`, `tls:`; several with commas or as a list."),
+        Field(description="Where SIP listens: `udp:HOST:PORT`, `tcp:`; several with commas or as a list."),
     ] = (Listen("udp", "127.0.0.1", 5060), Listen("tcp", "127.0.0.1", 5060))
     rtp_ports: Annotated[
         PortRange,

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from offhook.sip.hop import Hop, HopChange
 
-from offhook.runtime.sip_sockets import ListenAddress, SipSockets, parse_listen
+from offhook.runtime.sip_sockets import ListenAddress, SipSockets
 
 DEADLINE_S = 5.0
 T = TypeVar("T")
@@ -110,18 +110,3 @@ async def test_a_taken_port_says_what_to_do(pair: tuple[Heard, Heard]) -> None:
     host, port = await here.sockets.listen(loopback("udp"))
     with pytest.raises(OSError, match="change sip_listen"):
         await there.sockets.listen(ListenAddress(transport="udp", host=host, port=port))
-
-
-def test_the_setting_is_read() -> None:
-    assert parse_listen("udp:127.0.0.1:5060, tcp:[::1]:5061") == (
-        ListenAddress(transport="udp", host="127.0.0.1", port=5060),
-        ListenAddress(transport="tcp", host="::1", port=5061),
-    )
-
-
-@pytest.mark.parametrize(
-    "setting", ["", "udp", "udp:127.0.0.1", "sctp:127.0.0.1:5060", "udp:127.0.0.1:x", "udp:h:70000"]
-)
-def test_a_bad_setting_says_what_to_write(setting: str) -> None:
-    with pytest.raises(ValueError, match="sip_listen"):
-        parse_listen(setting)

@@ -8,16 +8,15 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import structlog
 
 from offhook.sip.hop import Address, Hop, HopChange, Transport
 
-__all__ = ["ListenAddress", "SipSockets", "parse_listen"]
+__all__ = ["ListenAddress", "SipSockets"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,25 +32,9 @@ STREAM_BACKLOG_BYTES = 1024 * 1024
 class ListenAddress:
     """One entry of the setting `sip_listen`."""
 
-    transport: Transport
+    transport: Literal["udp", "tcp"]
     host: str
     port: int
-
-
-def parse_listen(setting: str) -> tuple[ListenAddress, ...]:
-    """Read `udp:127.0.0.1:5060,tcp:[::1]:5060`. Raises ValueError with what to write."""
-    found = []
-    for entry in filter(None, (part.strip() for part in setting.split(","))):
-        transport, _, rest = entry.partition(":")
-        host, _, port = rest.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        transport = transport.lower()
-        if transport not in ("udp", "tcp", "tls") or not host or not port.isdigit() or int(port) > 65535:
-            raise ValueError(f"sip_listen: {entry!r} is not transport:host:port, for example udp:127.0.0.1:5060")
-        found.append(ListenAddress(transport=transport, host=host, port=int(port)))  # type: ignore[arg-type]
-    if not found:
-        raise ValueError("sip_listen: name at least one address, for example udp:127.0.0.1:5060")
-    return tuple(found)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -101,14 +84,10 @@ class SipSockets:
         on_datagram: Callable[[bytes, Hop], None],
         on_stream: Callable[[bytes, Hop], None],
         on_hop: Callable[[HopChange, Hop], None],
-        tls_server: ssl.SSLContext | None = None,
-        tls_client: ssl.SSLContext | None = None,
     ) -> None:
         self.on_datagram = on_datagram
         self.on_stream = on_stream
         self._on_hop = on_hop
-        self._tls_server = tls_server
-        self._tls_client = tls_client
         self._datagrams: dict[Address, asyncio.DatagramTransport] = {}
         self._servers: list[asyncio.Server] = []
         self._streams: dict[int, _Stream] = {}
@@ -134,10 +113,7 @@ class SipSockets:
             self._datagrams[local] = transport
         else:
             name = address.transport
-            context = self._tls_server if name == "tls" else None
-            if name == "tls" and context is None:
-                raise ValueError("sip_listen names tls: set tls_certificate and tls_key too")
-            server = await loop.create_server(lambda: _Stream(self, name, local, None), sock=listening, ssl=context)
+            server = await loop.create_server(lambda: _Stream(self, name, local, None), sock=listening)
             self._servers.append(server)
         return local
 
@@ -216,7 +192,6 @@ class SipSockets:
     async def _connect(self, hop: Hop) -> None:
         loop = asyncio.get_running_loop()
         key = (hop.transport, hop.remote)
-        context = self._tls_client if hop.transport == "tls" else None
         made: list[_Stream] = []
 
         def protocol() -> _Stream:
@@ -225,9 +200,7 @@ class SipSockets:
 
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await loop.create_connection(
-                    protocol, hop.remote[0], hop.remote[1], ssl=context, local_addr=_outgoing(hop.local)
-                )
+                await loop.create_connection(protocol, *hop.remote, local_addr=_outgoing(hop.local))
         except (OSError, TimeoutError) as error:
             log.info("sip.stream.refused", remote=f"{hop.remote[0]}:{hop.remote[1]}", error=str(error) or "time-out")
             self._opening.pop(key, None)
