@@ -9,14 +9,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from offhook.call.call import Call
-from offhook.call.commands import Command, Finished
-from offhook.call.events import Event, HangUp, Now
-from offhook.flow.view import CallView, Cause
+from offhook.call.commands import AnswerLeg, Command, Finished, HangUpLeg, Note, PlaceLeg, StartRecording
+from offhook.call.events import Event, HangUp, LegEnded, Now, RecordingEnded
+from offhook.flow.view import CallState, CallView, Cause
 
 __all__ = ["CallTask", "CallWorld", "now"]
 
@@ -51,13 +53,11 @@ class CallTask:
         "_world",
         "call",
         "over",
-        "on_over",
     )
 
     def __init__(self, call: Call, world: CallWorld, loop: asyncio.AbstractEventLoop) -> None:
         self.call = call
         self.over = False
-        self.on_over: list[Callable[[], None]] = []
         self._world = world
         self._loop = loop
         self._queue: deque[Event] = deque()
@@ -106,26 +106,41 @@ class CallTask:
         """A fault in one call ends that call, never another."""
         try:
             step()
-            self._carry_out()
         except Exception:
             log.exception("call.fault", call=self.call.view().id)
             self._end_faulty()
+        self._carry_out()
 
     def _end_faulty(self) -> None:
-        self._queue.clear()
+        """What still waits on the queue stays: nobody says the end of a leg twice."""
         try:
             self.call.handle(HangUp(cause=Cause.INTERNAL_ERROR), now())
-            self._carry_out()
         except Exception:
             log.exception("call.lost", call=self.call.view().id)
-            self._finish(self.call.view())
+            end = datetime.now(UTC)
+            lost = replace(self.call.view(), state=CallState.FAILED, cause=Cause.INTERNAL_ERROR, end=end)
+            self._finish(lost)
 
     def _carry_out(self) -> None:
-        while (command := self.call.poll_command()) is not None:
+        while not self.over and (command := self.call.poll_command()) is not None:
             if isinstance(command, Finished):
                 self._finish(command.view)
                 return
-            self._world.perform(self, command)
+            try:
+                self._world.perform(self, command)
+            except Exception:
+                log.exception("call.command.fault", call=self.call.view().id, command=type(command).__name__)
+                self._answer_for(command)
+
+    def _answer_for(self, command: Command) -> None:
+        """The world failed at a command: say what the call would else wait for in vain, and end it."""
+        if isinstance(command, Note):
+            return  # an entry that cannot be kept costs nobody the call
+        if isinstance(command, PlaceLeg | AnswerLeg | HangUpLeg):
+            self.post(LegEnded(leg=command.leg, cause=Cause.INTERNAL_ERROR))
+        elif isinstance(command, StartRecording):
+            self.post(RecordingEnded(recording=command.recording, reason="failed", duration_ms=0, voiced_ms=0))
+        self.post(HangUp(cause=Cause.INTERNAL_ERROR))
 
     def _finish(self, view: CallView) -> None:
         if self.over:
@@ -135,9 +150,10 @@ class CallTask:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._world.finished(self, view)
-        for callback in self.on_over:
-            callback()
+        try:
+            self._world.finished(self, view)
+        except Exception:
+            log.exception("call.end.fault", call=view.id)
 
     def _rearm(self) -> None:
         if self.over:
