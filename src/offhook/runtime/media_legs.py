@@ -7,7 +7,7 @@ the two stands here and nowhere else.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -25,6 +25,7 @@ LAST_ID = 0xFFFF_FFFE
 WAV_HEADER_BYTES, WAV_BYTES_PER_S = 44, 16_000
 
 Post = Callable[[happened.Event], None]
+T = TypeVar("T")
 
 
 class EngineLine(Protocol):
@@ -63,6 +64,8 @@ class MediaLeg:
     closing: bool = False
     statistics: said.SessionStatistics | None = None
     on_closed: Callable[["MediaLeg"], None] | None = None
+    owed: set[int] = field(default_factory=set)
+    """Playbacks and digits whose end has not come."""
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class _Recording:
         except OSError:
             size = 0
         duration_ms = max(0, size - WAV_HEADER_BYTES) * 1000 // WAV_BYTES_PER_S
-        return RecordingClosed(reason="cut_off", duration_ms=duration_ms, voiced_ms=duration_ms, size_bytes=size)
+        return RecordingClosed(reason="closed", duration_ms=duration_ms, voiced_ms=duration_ms, size_bytes=size)
 
 
 @dataclass(slots=True)
@@ -153,18 +156,20 @@ class MediaLegs:
 
     def configure(self, remote: engine.SetRemote) -> None:
         """Say where the peer is and what was agreed; repeated after every offer and answer."""
-        self.line.send(remote)
+        if remote.session in self._sessions:
+            self.line.send(remote)
 
     def play(self, media: MediaLeg, playback: call.PlaybackId, files: Sequence[str], loop: int) -> None:
-        """Play prepared files; `PlaybackEnded` follows."""
+        """Play prepared files; `PlaybackEnded` follows, unless the session ends first."""
+        if self._is_gone(media):
+            return
         number = self._next_id()
         self._playing[number] = _Playing(media, playback)
+        media.owed.add(number)
         self._playing_ids[(media.session, playback)] = number
         self.line.send(
             engine.Play(session=media.session, playback=engine.PlaybackId(number), files=tuple(files), repeat=loop)
         )
-        if media.session not in self._sessions:
-            self._playback_ended(number, failed=True)
 
     def stop_playing(self, media: MediaLeg, playback: call.PlaybackId) -> None:
         """Stop a playback; its end is still told. One that is over already is no fault: they crossed."""
@@ -173,13 +178,14 @@ class MediaLegs:
             self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(number)))
 
     def send_digits(self, media: MediaLeg, request: call.RequestId, keys: str) -> None:
-        """Send keys; `DigitsSent` follows."""
+        """Send keys; `DigitsSent` follows, unless the session ends first."""
+        if self._is_gone(media):
+            return
         number = self._next_id()
         self._sending[number] = _Sending(media, request)
+        media.owed.add(number)
         tones = digit_tones(keys)
         self.line.send(engine.SendDigits(session=media.session, request=engine.RequestId(number), digits=tones))
-        if media.session not in self._sessions:
-            self._digits_sent(number)
 
     def record(
         self,
@@ -193,7 +199,7 @@ class MediaLegs:
     ) -> engine.RecordingId:
         """Record to a new file; `on_closed` follows, whoever ends it."""
         number = engine.RecordingId(self._next_id())
-        if media.session not in self._sessions:
+        if self._is_gone(media):
             on_closed(RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
             return number
         self._recordings[number] = _Recording(media, on_closed, path)
@@ -215,18 +221,26 @@ class MediaLegs:
             self.line.send(engine.StopRecording(recording=recording))
 
     def join(self, a: MediaLeg, b: MediaLeg) -> None:
-        """Let two hear each other."""
-        self.line.send(engine.Bridge(a=a.session, b=b.session))
+        """Let two hear each other; one that is gone meanwhile is heard by nobody."""
+        if not (self._is_gone(a) or self._is_gone(b)):
+            self.line.send(engine.Bridge(a=a.session, b=b.session))
 
     def part(self, a: MediaLeg, b: MediaLeg) -> None:
         """Undo `join`; a session that is gone has left its bridge by itself."""
-        if a.session in self._sessions and b.session in self._sessions and not (a.closing or b.closing):
+        if not (self._is_gone(a) or self._is_gone(b)):
             self.line.send(engine.Unbridge(a=a.session, b=b.session))
+
+    def _is_gone(self, media: MediaLeg) -> bool:
+        """Commands for it would be refused, and what they promise would never come."""
+        return media.closing or media.session not in self._sessions
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, event: said.Event) -> None:
-        """Translate one event of the engine."""
+        """Translate one event of the engine. A fault in whoever hears of it is logged: others wait behind."""
+        _told(self._take, event)
+
+    def _take(self, event: said.Event) -> None:
         match event:
             case said.Digit():
                 if (media := self._sessions.get(event.session)) is not None:
@@ -242,14 +256,14 @@ class MediaLegs:
                     media.on_open(media)
             case said.SessionFailed():
                 log.warning("media.open.failed", why=event.why.name, detail=event.detail)
-                self._lose(event.session)
+                self.lost((event.session,))
             case said.SessionClosed():
                 self._closed(event)
             case said.RecordingEnded():
                 self._recording_ended(event)
             case said.DigitsSent():
                 if event.reason is said.DigitsEnd.CLOSED:
-                    self._sending.pop(event.request, None)
+                    self._forget_sending(event.request)
                 else:
                     self._digits_sent(event.request)
             case said.MediaLost():
@@ -257,6 +271,9 @@ class MediaLegs:
                     media.on_lost(media)
             case said.CommandFailed():
                 log.warning("media.command.failed", command=event.command, id=event.id, detail=event.detail)
+                if event.id not in self._sessions:
+                    # It crossed the end of its session: what it promised never comes.
+                    self._settle(frozenset((event.id,)))
             case said.TickLate():
                 log.warning("media.late", worst_ms=event.worst_us / 1000, ticks=event.late_ticks)
             case said.Silence() | said.MediaBack() | said.Statistics():
@@ -265,19 +282,22 @@ class MediaLegs:
     def lost(self, sessions: Sequence[int]) -> None:
         """The engine died with these sessions. Their recordings are closed and their legs told; what played there is
         not said to have ended, since a call must not take the end of a leg for the end of a sound."""
-        gone = frozenset(sessions)
+        self._settle(frozenset(sessions))
+        for session in sessions:
+            _told(self._lose, session)
+
+    def _settle(self, gone: frozenset[int]) -> None:
+        """Nothing more is heard of these sessions: do not wait for it."""
         for number, playing in list(self._playing.items()):
             if playing.media.session in gone:
                 self._forget_playback(number)
         for number, sending in list(self._sending.items()):
             if sending.media.session in gone:
-                del self._sending[number]
+                self._forget_sending(number)
         for number, recording in list(self._recordings.items()):
             if recording.media.session in gone:
                 del self._recordings[number]
-                recording.on_closed(recording.cut_off())
-        for session in sessions:
-            self._lose(session)
+                _told(recording.on_closed, recording.cut_off())
 
     def _lose(self, session: int) -> None:
         media = self._sessions.pop(session, None)
@@ -294,6 +314,10 @@ class MediaLegs:
         if media is None:
             return
         media.statistics = event.statistics
+        # Recordings are closed by the disk's thread, perhaps later: their own event comes in any case.
+        for number in list(media.owed):
+            self._forget_playback(number)
+            self._forget_sending(number)
         if media.closing:
             if media.on_closed is not None:
                 media.on_closed(media)
@@ -303,6 +327,7 @@ class MediaLegs:
     def _forget_playback(self, number: int) -> _Playing | None:
         playing = self._playing.pop(number, None)
         if playing is not None:
+            playing.media.owed.discard(number)
             self._playing_ids.pop((playing.media.session, playing.playback), None)
         return playing
 
@@ -312,8 +337,14 @@ class MediaLegs:
             return
         playing.media.post(happened.PlaybackEnded(leg=playing.media.leg, playback=playing.playback, failed=failed))
 
-    def _digits_sent(self, number: int) -> None:
+    def _forget_sending(self, number: int) -> _Sending | None:
         sending = self._sending.pop(number, None)
+        if sending is not None:
+            sending.media.owed.discard(number)
+        return sending
+
+    def _digits_sent(self, number: int) -> None:
+        sending = self._forget_sending(number)
         if sending is not None:
             sending.media.post(happened.DigitsSent(leg=sending.media.leg, request=sending.request))
 
@@ -331,3 +362,11 @@ class MediaLegs:
                 size_bytes=event.bytes,
             )
         )
+
+
+def _told(who: Callable[[T], None], what: T) -> None:
+    """Tell somebody something. A fault of theirs is theirs alone: others wait for what comes behind."""
+    try:
+        who(what)
+    except Exception:
+        log.exception("media.event.fault", what=type(what).__name__)

@@ -1,0 +1,332 @@
+"""Between calls and the engine: identifiers, ends that always come, and what is left when the engine is not."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.engine_line import Line, statistics
+
+from offhook.call import commands as call
+from offhook.call import events as happened
+from offhook.media import commands as do
+from offhook.media import events as said
+from offhook.runtime.media_legs import LAST_ID, MediaLeg, MediaLegs, RecordingClosed
+
+A, B = call.LegId(0), call.LegId(1)
+P1, P2 = call.PlaybackId(1), call.PlaybackId(2)
+
+
+class Scene:
+    """Two calls' worth of legs on one engine, and what was told of them."""
+
+    def __init__(self, *, opens: bool = True, first_id: int = 1) -> None:
+        self.line = Line(opens=opens)
+        self.legs = MediaLegs(self.line, "127.0.0.1", first_id=first_id)
+        self.line.tell = self.legs.handle
+        self.posted: list[happened.Event] = []
+        self.told: list[tuple[str, MediaLeg]] = []
+        self.closings: list[RecordingClosed] = []
+
+    def open(self, leg: call.LegId = A, near: MediaLeg | None = None) -> MediaLeg:
+        return self.legs.open(
+            leg,
+            self.posted.append,
+            on_open=lambda media: self.told.append(("open", media)),
+            on_lost=lambda media: self.told.append(("lost", media)),
+            near=near,
+        )
+
+    def record(self, media: MediaLeg, path: str = "/dev/null/x.wav") -> do.RecordingId:
+        return self.legs.record(media, path, both=True, max_s=None, silence_s=None, on_closed=self.closings.append)
+
+    def of(self, what: str) -> list[MediaLeg]:
+        return [media for word, media in self.told if word == what]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+# ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_leg_gets_ports_and_gives_them_back_with_its_figures(scene: Scene) -> None:
+    media = scene.open()
+    assert scene.of("open") == [media]
+    assert (media.address, media.rtcp_port) == (("127.0.0.1", 20_000), 20_001)
+    assert scene.legs.open_sessions == 1
+    figures: list[said.SessionStatistics | None] = []
+    scene.legs.close(media, lambda closed: figures.append(closed.statistics))
+    scene.legs.close(media, lambda closed: figures.append(closed.statistics))
+    assert figures == [statistics()]
+    assert scene.legs.open_sessions == 0
+    assert scene.of("lost") == []
+
+
+def test_a_leg_is_placed_beside_the_one_it_will_be_joined_with(scene: Scene) -> None:
+    first = scene.open(A)
+    scene.open(B, near=first)
+    assert scene.line.last(do.OpenSession).near == first.session
+    scene.legs.close(first)
+    scene.open(B, near=first)
+    assert scene.line.last(do.OpenSession).near == do.NO_SESSION
+
+
+def test_identifiers_are_never_used_twice_and_go_round_before_they_overflow() -> None:
+    scene = Scene(first_id=LAST_ID)
+    first, second = scene.open(A), scene.open(B)
+    assert (first.session, second.session) == (LAST_ID, 1)
+    assert do.NO_SESSION not in (first.session, second.session)
+
+
+def test_no_ports_means_the_leg_is_lost(scene: Scene) -> None:
+    scene.line.opens = False
+    media = scene.open()
+    scene.line.failed(media.session)
+    assert scene.of("lost") == [media]
+    assert scene.legs.open_sessions == 0
+
+
+def test_a_session_closed_before_its_ports_came_is_not_lost(scene: Scene) -> None:
+    scene.line.opens = False
+    media = scene.open()
+    ended: list[MediaLeg] = []
+    scene.legs.close(media, ended.append)
+    scene.line.opened(media.session)
+    scene.line.closed(media.session)
+    assert ended == [media]
+    assert scene.of("lost") == []
+
+
+def test_a_session_that_the_engine_closes_by_itself_is_lost_with_its_figures(scene: Scene) -> None:
+    media = scene.open()
+    scene.line.closed(media.session, said.CloseCause.FAULT)
+    assert scene.of("lost") == [media]
+    assert media.statistics is not None
+    ended: list[MediaLeg] = []
+    scene.legs.close(media, ended.append)
+    assert ended == [media], "whoever closes it still hears of the end"
+
+
+def test_silence_of_the_network_is_told_but_not_of_a_leg_that_is_closing(scene: Scene) -> None:
+    media = scene.open()
+    lost = said.MediaLost(session=media.session, silent_ms=120_000)
+    scene.legs.handle(lost)
+    assert scene.of("lost") == [media]
+    scene.line.opens = False
+    scene.legs.close(media)
+    scene.legs.handle(lost)
+    assert len(scene.of("lost")) == 1
+
+
+def test_events_of_sessions_that_are_unknown_change_nothing(scene: Scene) -> None:
+    unknown = do.SessionId(99)
+    for event in (
+        said.SessionOpened(session=unknown, local=("127.0.0.1", 1), rtcp_port=2),
+        said.SessionClosed(session=unknown, cause=said.CloseCause.ASKED, statistics=statistics()),
+        said.SessionFailed(session=unknown, why=said.OpenFailure.BUSY, detail=""),
+        said.MediaLost(session=unknown, silent_ms=1),
+        said.MediaBack(session=unknown),
+        said.Digit(session=unknown, digit="1", duration_ms=1, source=said.DigitSource.EVENT, at_us=0),
+        said.PlaybackEnded(
+            session=unknown, playback=do.PlaybackId(9), reason=said.PlaybackEnd.FINISHED, played_ms=0, detail=""
+        ),
+        said.DigitsSent(session=unknown, request=do.RequestId(9), reason=said.DigitsEnd.SENT),
+        said.CommandFailed(command=7, id=99, detail="no such session"),
+        said.TickLate(worst_us=9000, late_ticks=3),
+    ):
+        scene.legs.handle(event)
+    assert (scene.posted, scene.told) == ([], [])
+
+
+def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("a fault in one call")
+
+    bad = scene.legs.open(A, broken, on_open=lambda _: None, on_lost=broken)
+    scene.legs.record(bad, "/nowhere", both=True, max_s=None, silence_s=None, on_closed=broken)
+    good = scene.open()
+    scene.legs.handle(said.Digit(session=bad.session, digit="1", duration_ms=1, source=said.DigitSource.EVENT, at_us=0))
+    scene.legs.lost((bad.session, good.session))
+    assert scene.of("lost") == [good]
+
+
+# ── playing and keys ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_calls_number_from_one_and_the_engine_never_twice(scene: Scene) -> None:
+    a, b = scene.open(A), scene.open(A)
+    scene.legs.play(a, P1, ["/x", "/y"], 0)
+    scene.legs.play(b, P1, ["/x"], 1)
+    first, second = scene.line.all(do.Play)
+    assert (first.files, first.repeat, first.session) == (("/x", "/y"), 0, a.session)
+    assert first.playback != second.playback
+    scene.legs.stop_playing(b, P1)
+    assert scene.line.last(do.StopPlayback).playback == second.playback
+
+
+@pytest.mark.parametrize(
+    ("reason", "failed"),
+    [
+        (said.PlaybackEnd.FINISHED, False),
+        (said.PlaybackEnd.STOPPED, False),
+        (said.PlaybackEnd.REPLACED, False),
+        (said.PlaybackEnd.FAILED, True),
+    ],
+)
+def test_the_end_of_a_sound_is_told_once(scene: Scene, reason: said.PlaybackEnd, failed: bool) -> None:
+    media = scene.open()
+    scene.legs.play(media, P2, ["/x"], 1)
+    played = said.PlaybackEnded(
+        session=media.session, playback=scene.line.last(do.Play).playback, reason=reason, played_ms=20, detail=""
+    )
+    scene.legs.handle(played)
+    scene.legs.handle(played)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P2, failed=failed)]
+    scene.legs.stop_playing(media, P2)
+    assert scene.line.all(do.StopPlayback) == []
+
+
+def test_keys_pressed_and_sent(scene: Scene) -> None:
+    media = scene.open(B)
+    scene.legs.handle(
+        said.Digit(session=media.session, digit="5", duration_ms=160, source=said.DigitSource.INBAND, at_us=0)
+    )
+    scene.legs.send_digits(media, call.RequestId(3), "1w#")
+    sending = scene.line.last(do.SendDigits)
+    assert "".join(tone.digit for tone in sending.digits) == "1#"
+    scene.legs.handle(said.DigitsSent(session=media.session, request=sending.request, reason=said.DigitsEnd.SENT))
+    assert scene.posted == [
+        happened.DigitPressed(leg=B, digit="5", duration_ms=160),
+        happened.DigitsSent(leg=B, request=call.RequestId(3)),
+    ]
+
+
+# ── recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_recording_says_how_it_ended(scene: Scene) -> None:
+    media = scene.open()
+    number = scene.legs.record(media, "/r.wav", both=False, max_s=10.5, silence_s=3.0, on_closed=scene.closings.append)
+    started = scene.line.last(do.StartRecording)
+    assert (started.recorded, started.max_ms, started.silence_ms) == (do.RecordingKind.PARTY, 10_500, 3_000)
+    scene.legs.stop_recording(number)
+    ended = said.RecordingEnded(
+        recording=number, session=media.session, reason=said.RecordingEnd.STOPPED, duration_ms=900, voiced_ms=800,
+        bytes=14_444, detail="",
+    )  # fmt: skip
+    scene.legs.handle(ended)
+    scene.legs.handle(ended)
+    scene.legs.stop_recording(number)
+    assert scene.closings == [RecordingClosed(reason="stopped", duration_ms=900, voiced_ms=800, size_bytes=14_444)]
+    assert len(scene.line.all(do.StopRecording)) == 1
+
+
+def test_a_recording_may_be_closed_after_its_session(scene: Scene) -> None:
+    """The engine's disk has a thread of its own."""
+    media = scene.open()
+    number = scene.record(media)
+    assert scene.line.last(do.StartRecording).recorded is do.RecordingKind.BOTH
+    scene.legs.close(media)
+    assert scene.closings == []
+    scene.legs.handle(
+        said.RecordingEnded(
+            recording=number,
+            session=media.session,
+            reason=said.RecordingEnd.CLOSED,
+            duration_ms=7_000,
+            voiced_ms=100,
+            bytes=112_044,
+            detail="",
+        )
+    )
+    assert [each.reason for each in scene.closings] == ["closed"]
+
+
+# ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_two_are_joined_and_parted_unless_one_is_gone(scene: Scene) -> None:
+    a, b = scene.open(A), scene.open(B)
+    scene.legs.join(a, b)
+    scene.legs.part(a, b)
+    assert scene.line.last(do.Bridge) == do.Bridge(a=a.session, b=b.session)
+    assert scene.line.last(do.Unbridge) == do.Unbridge(a=a.session, b=b.session)
+    scene.legs.close(b)
+    scene.legs.part(a, b)
+    scene.legs.join(a, b)
+    assert len(scene.line.all(do.Unbridge)) == len(scene.line.all(do.Bridge)) == 1
+
+
+# ── a session that is closing, and an engine that died ───────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_asked_of_a_session_that_is_closing(scene: Scene) -> None:
+    """The engine would refuse it, and what it promises would never come: a call would wait for the recording."""
+    scene.line.opens = False
+    media = scene.open()
+    scene.line.opened(media.session)
+    scene.legs.close(media)
+    sent = len(scene.line.sent)
+    scene.legs.play(media, P1, ["/x"], 1)
+    scene.legs.send_digits(media, call.RequestId(1), "1")
+    scene.record(media)
+    assert scene.line.sent[sent:] == []
+    assert scene.posted == [], "the end of its leg is told; a call must not take that for the end of a sound"
+    assert [each.reason for each in scene.closings] == ["failed"]
+    scene.line.closed(media.session)
+    assert (scene.legs._playing, scene.legs._sending, scene.legs._recordings) == ({}, {}, {})
+
+
+def test_what_crossed_the_end_of_a_session_is_not_waited_for(scene: Scene) -> None:
+    media = scene.open()
+    scene.legs.play(media, P1, ["/x"], 1)
+    scene.legs.send_digits(media, call.RequestId(1), "1")
+    scene.line.closed(media.session, said.CloseCause.FAULT)
+    assert (scene.legs._playing, scene.legs._playing_ids, scene.legs._sending) == ({}, {}, {})
+    assert media.owed == set()
+
+
+def test_a_recording_refused_because_its_session_just_closed_has_failed(scene: Scene) -> None:
+    media = scene.open()
+    scene.record(media)
+    scene.line.closed(media.session, said.CloseCause.FAULT)
+    assert scene.closings == []
+    scene.legs.handle(said.CommandFailed(command=11, id=media.session, detail="no such session"))
+    assert [each.duration_ms for each in scene.closings] == [0]
+
+
+def test_an_engine_that_died_ends_everything_but_keeps_what_was_recorded(scene: Scene, tmp_path: Path) -> None:
+    """Recordings are valid after every second even if the process dies: what there is, is the customer's."""
+    media, closing = scene.open(A), scene.open(B)
+    scene.legs.play(media, P1, ["/x"], 0)
+    scene.legs.send_digits(media, call.RequestId(1), "1")
+    path = tmp_path / "r.wav"
+    path.write_bytes(b"\0" * (44 + 2 * 16_000))
+    scene.record(media, str(path))
+    scene.record(media, str(tmp_path / "never-begun.wav"))
+    scene.line.opens = False
+    ended: list[MediaLeg] = []
+    scene.legs.close(closing, ended.append)
+    scene.legs.lost((media.session, closing.session))
+    assert scene.of("lost") == [media]
+    assert ended == [closing]
+    assert [(each.reason, each.duration_ms) for each in scene.closings] == [("closed", 2000), ("closed", 0)]
+    assert scene.posted == []
+    assert scene.legs.open_sessions == 0
+    sent = len(scene.line.sent)
+    scene.legs.configure(do.SetRemote(
+        session=media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
+    ))  # fmt: skip
+    assert len(scene.line.sent) == sent
+
+
+def test_only_the_sessions_that_died_are_lost(scene: Scene) -> None:
+    """One that is opened while no engine stands is lost alone; the others are on the next engine."""
+    first, second = scene.open(A), scene.open(B)
+    scene.legs.play(second, P1, ["/x"], 1)
+    scene.record(second)
+    scene.legs.lost((first.session,))
+    assert scene.of("lost") == [first]
+    assert scene.closings == []
+    assert len(scene.legs._playing) == 1
