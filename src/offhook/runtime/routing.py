@@ -15,9 +15,10 @@ from offhook.flow.view import Cause
 from offhook.sip.commands import Account, InviteOrder
 from offhook.sip.errors import SyntaxFault
 from offhook.sip.events import Binding, IncomingInvite
+from offhook.sip.grammar import escape
 from offhook.sip.headers.name_addr import NameAddr
 from offhook.sip.hop import Hop
-from offhook.sip.uri import Uri
+from offhook.sip.uri import USER_ALLOWED, Uri
 from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList
 from offhook.storage.rows import NumberRow, TrunkRow
@@ -80,13 +81,12 @@ def _refused(cause: Cause, detail: str) -> Placement:
 def dialled_number(user: str | None) -> str:
     """The user part of a URI as a number in E.164 where it is one, else as it stands."""
     text = (user or "").partition(";")[0].translate(str.maketrans("", "", " -.()"))
-    if text.startswith("+") and text[1:].isdecimal():
+    digits = text.removeprefix("+")
+    if not (digits.isascii() and digits.isdecimal()) or digits != text:
         return text
-    if text.startswith("00") and text.isdecimal() and len(text) > 9:
+    if text.startswith("00") and len(text) > 9:
         return "+" + text[2:]
-    if text.isdecimal() and len(text) > 6 and not text.startswith("0"):
-        return "+" + text
-    return text
+    return "+" + text if len(text) > 6 and not text.startswith("0") else text
 
 
 class Routing:
@@ -145,10 +145,11 @@ class Routing:
 
     def _to_phone(self, phone: NumberRow, caller_id: str) -> Placement:
         user = phone.number.removeprefix("+")
-        bindings = self._bindings(Uri.sip(user, self._domain))
+        # A phone may register with the + or without it.
+        bindings = self._bindings(Uri.sip(user, self._domain)) or self._bindings(Uri.sip(phone.number, self._domain))
         if not bindings:
             return _refused(Cause.UNAVAILABLE, f"phone {phone.number} is not registered")
-        # A phone has one place at a time: the newest registration is the one that rings.
+        # A phone has one place at a time: the registration that it prefers, or else the newest, is the one that rings.
         binding = bindings[0]
         order = self._order(binding.contact, Uri.sip(user, self._domain), caller_id, self._domain, hop=binding.hop)
         return Placement(order=order, tariff=self._tariff(phone.number))
@@ -175,11 +176,15 @@ class Routing:
             and (phone := self._directory.phone(uri.username or "")) is not None
         ):
             return self._to_phone(phone, caller_id)
-        if not self._host_allowed(uri.host):
-            return _refused(
-                Cause.NOT_ALLOWED, f"This SIP server ({uri.host}) is not one of your allowed servers (sip_allow)"
-            )
-        target = uri if uri.user is not None else replace(uri, user=caller.dialled or None)
+        # Where it would really go: maddr outweighs the host (RFC 3261 section 19.1.1).
+        for host in (uri.host, uri.param("maddr")):
+            if host is not None and not self._host_allowed(host):
+                return _refused(
+                    Cause.NOT_ALLOWED, f"This SIP server ({host}) is not one of your allowed servers (sip_allow)"
+                )
+        user = uri.user if uri.user is not None else escape(caller.dialled, USER_ALLOWED) or None
+        # Headers of a URI are wishes for the request and no part of where it goes (section 19.1.5): none is taken.
+        target = replace(uri, user=user, headers=())
         plain = Uri(target.scheme, target.user, None, target.host, target.port)
         return Placement(order=self._order(target, plain, caller_id, self._domain))
 
@@ -273,16 +278,24 @@ def _same_host(trunk: TrunkRow, host: str) -> bool:
 def _shown(invite: IncomingInvite) -> str:
     """The caller as a customer may see it: its identity by the network if it gives one, hidden if it wants to be."""
     privacy = (invite.headers.get("Privacy") or "").lower()
-    if any(word.strip() in ("id", "user", "header") for word in privacy.split(";")):
+    if any(word.strip() in ("id", "user", "header") for word in privacy.split(";")) or _is_hidden(invite.from_.uri):
         return ANONYMOUS
-    asserted = invite.headers.get("P-Asserted-Identity")
-    uri = invite.from_.uri
-    if asserted is not None and not dialled_number(uri.username).startswith("+"):
-        try:
-            uri = NameAddr.parse(asserted.split(",")[0].strip()).uri
-        except SyntaxFault:
-            uri = invite.from_.uri
-    user = uri.username or ""
-    if not user or user.lower() in ("anonymous", "unknown", "restricted") or uri.host.lower() == ANONYMOUS_HOST:
-        return ANONYMOUS
-    return dialled_number(user)
+    number = dialled_number(invite.from_.uri.username)
+    asserted = None if number.startswith("+") else _asserted(invite)
+    return number if asserted is None else asserted
+
+
+def _is_hidden(uri: Uri) -> bool:
+    """RFC 3323 section 4.1.1.3, and what gateways write instead."""
+    user = (uri.username or "").lower()
+    return user in ("", "anonymous", "unknown", "restricted") or uri.host.lower() == ANONYMOUS_HOST
+
+
+def _asserted(invite: IncomingInvite) -> str | None:
+    """The number that the network vouches for (RFC 3325 section 9.1: a SIP URI, a tel URI, or one of each)."""
+    try:
+        found = [NameAddr.parse(value).uri for value in invite.headers.values("P-Asserted-Identity")]
+    except SyntaxFault:
+        return None
+    numbers = [dialled_number(uri.username) for uri in found if not _is_hidden(uri)]
+    return next((number for number in numbers if number.startswith("+")), numbers[0] if numbers else None)
