@@ -1,8 +1,5 @@
 """Whom a call is for and whose it is, on a real directory: the ways out, the ways in, and who is kept out."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from offhook.flow.verbs import NumberTarget, SipTarget, UnusableTarget
@@ -70,13 +67,6 @@ class Place:
                 hop=Hop("udp", ("203.0.113.1", 5060), (peer, 5070)), credentials=(), max_forwards=70,
             )
         )  # fmt: skip
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    opened = Storage.open(tmp_path / "data")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
