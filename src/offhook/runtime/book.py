@@ -104,7 +104,8 @@ class Book:
     def closed(self, call: CallId) -> None:
         """The call is over; nobody waits for its timeline any longer."""
         self._live.discard(call)
-        self._last.move_to_end(call)
+        if call in self._last:
+            self._last.move_to_end(call)
         while len(self._last) > len(self._live) + ENDED_CALLS_KEPT:
             oldest = next(iter(self._last))
             if oldest in self._live:
@@ -120,8 +121,11 @@ class Book:
         if call in self._live and self._last.get(call, 0) <= after:
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(call, []).append(waiting)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waiting, timeout_s)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(waiting, timeout_s)
+            finally:
+                self._forget_waiting(call, waiting)
         await self.flush()
 
     def close_unfinished(self, rows: Sequence[CallRow]) -> None:
@@ -130,6 +134,14 @@ class Book:
             at = datetime.now(UTC)
             state = CallState.FAILED if row.started is None else CallState.SUCCESS
             self._records.save_call(replace(row, state=state.value, cause=Cause.SERVER_RESTART.value, ended=at))
+
+    def _forget_waiting(self, call: CallId, waiting: "asyncio.Future[None]") -> None:
+        """Whoever gave up must not be kept until the call says something."""
+        left = self._waiting.get(call)
+        if left is not None and waiting in left:
+            left.remove(waiting)
+            if not left:
+                del self._waiting[call]
 
     async def flush(self) -> bool:
         """Wait until all this is durable. False: the disk does not take it now; it is kept in memory."""

@@ -1,0 +1,188 @@
+"""What happened, into a real database: timelines without gaps, calls in lists, recordings, money."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.runtime import book as module
+from offhook.runtime.book import Book
+from offhook.runtime.media_legs import RecordingClosed
+from offhook.storage.records import call_by_id, calls_page, charges_page, events_after, recording_by_id
+from offhook.storage.store import Storage
+from offhook.storage.writer import StorageUnavailable
+
+DEADLINE_S = 5.0
+CALL, OTHER = CallId("c" * 32), CallId("d" * 32)
+
+
+def made(storage: Storage, base_url: str = "http://voice.example") -> Book:
+    return Book(
+        records=storage.records,
+        writer=storage.writer,
+        directory=storage.directory,
+        base_url=lambda: base_url,
+        retention=timedelta(days=30),
+    )
+
+
+def view(call: CallId = CALL, **changes: object) -> CallView:
+    what: dict[str, object] = {
+        "id": call, "direction": Direction.OUTGOING, "from_": "+46101000001", "to": "+46700000001",
+        "created": datetime.now(UTC), "owner": "u1", **changes,
+    }  # fmt: skip
+    return CallView(**what)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def book(storage: Storage) -> Book:
+    return made(storage)
+
+
+# ── the timeline ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_timeline_is_numbered_by_call_and_in_order(storage: Storage, book: Book) -> None:
+    book.opened(view())
+    book.opened(view(OTHER))
+    for kind in ("call.begun", "leg.placed", "leg.answered"):
+        book.note(CALL, kind, {"leg": 0})
+    book.note(OTHER, "call.begun", {})
+    assert await book.flush()
+    found = await storage.read(lambda connection: events_after(connection, CALL))
+    assert [(row.seq, row.kind) for row in found] == [(1, "call.begun"), (2, "leg.placed"), (3, "leg.answered")]
+    assert found[1].data == {"leg": 0}
+    assert abs(found[0].at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_what_comes_after_the_end_goes_on_with_the_numbers(storage: Storage, book: Book) -> None:
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    book.closed(CALL)
+    book.note(CALL, "leg.statistics", {})
+    book.noted_late(CALL, "hook.delivered", {"status": 200})
+    await book.flush()
+    found = await storage.read(lambda connection: events_after(connection, CALL))
+    assert [(row.seq, row.kind) for row in found] == [(1, "call.begun"), (2, "leg.statistics"), (3, "hook.delivered")]
+
+
+async def test_a_call_that_is_no_longer_known_gets_no_late_entry(storage: Storage, book: Book) -> None:
+    book.noted_late(CALL, "hook.delivered", {})
+    await book.flush()
+    assert await storage.read(lambda connection: events_after(connection, CALL)) == []
+
+
+async def test_calls_that_ended_are_remembered_for_a_while_and_live_ones_always(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENDED_CALLS_KEPT", 2)
+    book.opened(view(OTHER))
+    book.note(OTHER, "call.begun", {})
+    ended = [CallId(f"{number:032x}") for number in range(5)]
+    for call in ended:
+        book.opened(view(call))
+        book.note(call, "call.begun", {})
+        book.closed(call)
+    assert list(book._last) == [OTHER, *ended[3:]] or list(book._last) == [*ended[3:], OTHER]
+    book.closed(OTHER)
+    assert len(book._last) == 2
+
+
+async def test_a_call_that_said_nothing_can_still_be_closed(book: Book) -> None:
+    book.opened(view())
+    book.closed(CALL)
+    assert book._live == set()
+
+
+# ── waiting for more ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_follows_a_call_is_woken_by_its_next_entry_and_finds_it_there(storage: Storage, book: Book) -> None:
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    waiting = asyncio.ensure_future(book.wait(CALL, 1, DEADLINE_S))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    book.note(CALL, "leg.placed", {})
+    await asyncio.wait_for(waiting, DEADLINE_S)
+    assert len(await storage.read(lambda connection: events_after(connection, CALL, after=1))) == 1
+
+
+async def test_nobody_waits_for_what_is_there_or_for_a_call_that_is_over(book: Book) -> None:
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    await asyncio.wait_for(book.wait(CALL, 0, 3600), DEADLINE_S)
+    waiting = asyncio.ensure_future(book.wait(CALL, 1, 3600))
+    await asyncio.sleep(0)
+    book.closed(CALL)
+    await asyncio.wait_for(waiting, DEADLINE_S)
+    await asyncio.wait_for(book.wait(CALL, 1, 3600), DEADLINE_S)
+
+
+async def test_who_gives_up_waiting_is_not_kept(book: Book) -> None:
+    book.opened(view())
+    await book.wait(CALL, 0, 0.001)
+    assert book._waiting == {}
+    gone = asyncio.ensure_future(book.wait(CALL, 0, 3600))
+    await asyncio.sleep(0)
+    assert len(book._waiting[CALL]) == 1
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert book._waiting == {}
+
+
+async def test_a_disk_that_takes_nothing_is_said_and_stops_nobody(
+    storage: Storage, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(timeout_s: float) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr(storage.writer, "flush", full)
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    assert not await book.flush()
+
+
+# ── calls, recordings, money ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_call_stands_in_the_list_from_its_first_moment(storage: Storage, book: Book) -> None:
+    book.opened(view(ring_timeout_s=30))
+    await book.flush()
+    (row,) = (await storage.read(lambda connection: calls_page(connection, "u1"))).rows
+    assert (row.id, row.state, row.direction, row.ring_timeout_s) == (CALL, "ongoing", "outgoing", 30)
+    ended = view(state=CallState.FAILED, cause=Cause.BUSY, end=datetime.now(UTC), cost=12)
+    book.save(ended)
+    await book.flush()
+    row_now = await storage.read(lambda connection: call_by_id(connection, CALL))
+    assert row_now is not None
+    assert (row_now.state, row_now.cause, row_now.cost) == ("failed", "busy", 12)
+
+
+async def test_a_recording_has_a_url_and_a_last_day(storage: Storage, book: Book) -> None:
+    closed = RecordingClosed(reason="stopped", duration_ms=2500, voiced_ms=2000, size_bytes=40_044)
+    url = book.recorded("u1", CALL, 0, Path("/var/recordings/x.wav"), closed)
+    assert url.startswith("http://voice.example/a1/recordings/")
+    assert url.endswith(".wav")
+    await book.flush()
+    now = datetime.now(UTC)
+    row = await storage.read(lambda connection: recording_by_id(connection, CALL, 0, now))
+    assert row is not None
+    assert (row.path, row.duration_s, row.bytes, row.owner) == ("x.wav", 2.5, 40_044, "u1")
+    assert timedelta(days=29) < row.expires - now < timedelta(days=31)
+
+
+async def test_money_is_drawn_and_its_end_is_told(storage: Storage, book: Book) -> None:
+    account = storage.directory.add_account("us").row.id
+    assert book.can_pay(account)
+    assert book.draw(account, CALL, 500), "without a limit nothing runs out"
+    storage.directory.set_balance(account, 1000)
+    assert book.draw(account, CALL, 1000), "the last coin is still good"
+    assert not book.can_pay(account)
+    assert not book.draw(account, CALL, 1)
+    await book.flush()
+    charges = (await storage.read(lambda connection: charges_page(connection, account))).rows
+    assert sorted(row.cost for row in charges) == [1, 500, 1000]
+    assert {row.reference for row in charges} == {f"/Calls/c{CALL}"}
