@@ -5,11 +5,14 @@ Host names go the system's way, so that `/etc/hosts` holds; SRV records go to th
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 import dns.asyncresolver
 import dns.exception
+import dns.name
 import dns.resolver
 import structlog
+from dns.nameserver import Do53Nameserver
 from dns.rdtypes.IN.SRV import SRV
 
 from offhook.sip.next_hop import SrvRecord
@@ -26,7 +29,9 @@ CACHE_NAMES = 1000
 class Resolver:
     """Answers the questions of a SIP endpoint. An empty answer means: not there, or not to be found now."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_servers: Sequence[tuple[str, int]] | None = None) -> None:
+        """`name_servers`: addresses and ports of whom to ask for SRV records; without it the system's."""
+        self._name_servers = name_servers
         self._dns: dns.asyncresolver.Resolver | None = None
 
     async def addresses(self, name: str) -> list[str]:
@@ -53,15 +58,18 @@ class Resolver:
                 priority=record.priority, weight=record.weight, port=record.port, host=record.target.to_text(True)
             )
             for record in answer
-            if isinstance(record, SRV)
+            # RFC 2782: a target of "." says that the service is decidedly not there.
+            if isinstance(record, SRV) and record.target != dns.name.root
         ]
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
         if self._dns is None:
             try:
-                self._dns = dns.asyncresolver.Resolver()
+                self._dns = dns.asyncresolver.Resolver(configure=self._name_servers is None)
             except dns.resolver.NoResolverConfiguration:
                 self._dns = dns.asyncresolver.Resolver(configure=False)
+            if self._name_servers is not None:
+                self._dns.nameservers = [Do53Nameserver(host, port) for host, port in self._name_servers]
             self._dns.lifetime = LOOKUP_TIMEOUT_S
             self._dns.cache = dns.resolver.LRUCache(CACHE_NAMES)
         return self._dns
