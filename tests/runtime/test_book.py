@@ -10,7 +10,14 @@ from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime import book as module
 from offhook.runtime.book import Book
 from offhook.runtime.media_legs import RecordingClosed
-from offhook.storage.records import call_by_id, calls_page, charges_page, events_after, recording_by_id
+from offhook.storage.records import (
+    call_by_id,
+    calls_page,
+    charges_page,
+    events_after,
+    recording_by_id,
+    unfinished_calls,
+)
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
 
@@ -186,3 +193,17 @@ async def test_money_is_drawn_and_its_end_is_told(storage: Storage, book: Book) 
     charges = (await storage.read(lambda connection: charges_page(connection, account))).rows
     assert sorted(row.cost for row in charges) == [1, 500, 1000]
     assert {row.reference for row in charges} == {f"/Calls/c{CALL}"}
+
+
+async def test_what_a_dead_server_left_going_on_is_over(storage: Storage, book: Book) -> None:
+    book.opened(view())
+    book.opened(view(OTHER, start=datetime.now(UTC)))
+    await book.flush()
+    book.close_unfinished(await storage.read(unfinished_calls))
+    await book.flush()
+    assert await storage.read(unfinished_calls) == []
+    for call, state in ((CALL, "failed"), (OTHER, "success")):
+        row = await storage.read(lambda connection, call=call: call_by_id(connection, call))  # type: ignore[misc]
+        assert row is not None
+        assert (row.state, row.cause) == (state, "server_restart")
+        assert row.ended is not None

@@ -15,12 +15,14 @@ from offhook.runtime.resolver import Resolver
 from offhook.runtime.sip_sockets import ListenAddress, SipSockets
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.endpoint import Endpoint
-from offhook.sip.events import CloseHop, Event, Resolve, StrayMessage
+from offhook.sip.events import CloseHop, Event, IncomingInvite, RegisterReceived, Resolve, StrayMessage
 from offhook.sip.hop import Hop, HopChange, Now, Way
 
 __all__ = ["SipDriver", "now"]
 
 log = structlog.get_logger(__name__)
+
+SERVER_ERROR = 500
 
 
 def now() -> Now:
@@ -40,6 +42,7 @@ class SipDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._pumping = False
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint | None = None
         self.sockets = SipSockets(on_datagram=self._datagram, on_stream=self._stream, on_hop=self._hop)
@@ -66,15 +69,17 @@ class SipDriver:
 
     async def close(self) -> None:
         """Stop; nothing more is said or heard."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         for task in list(self._tasks):
             task.cancel()
         await self.sockets.close()
 
     def pump(self) -> None:
         """Drain the polls. Events that make the application speak again are drained in the same turn."""
-        if self._pumping:
+        if self._pumping or self._closed:
             return
         endpoint = self.endpoint
         self._pumping = True
@@ -104,7 +109,10 @@ class SipDriver:
                 self.on_event(event)
             except Exception:
                 # One call's fault must not stop the signalling of the others.
-                log.exception("sip.event.fault", event=type(event).__name__)
+                log.exception("sip.event.fault", what=type(event).__name__)
+                if isinstance(event, IncomingInvite | RegisterReceived):
+                    # Whoever asks is owed an answer; nothing happens if one was given before the fault.
+                    self.endpoint.reject_request(event.handle, SERVER_ERROR, now())
 
     def _datagram(self, data: bytes, hop: Hop) -> None:
         if self._endpoint is None:
@@ -143,8 +151,12 @@ class SipDriver:
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     async def _resolve(self, question: Resolve) -> None:
-        if question.kind == "srv":
-            self.endpoint.handle_resolved(question.query, await self._resolver.services(question.name), now())
-        else:
-            self.endpoint.handle_resolved(question.query, await self._resolver.addresses(question.name), now())
+        look_up = self._resolver.services if question.kind == "srv" else self._resolver.addresses
+        try:
+            answers = await look_up(question.name)
+        except Exception:
+            # A call that waits for this must not wait for ever: it is told that nothing was found.
+            log.exception("sip.resolve.fault", name=question.name)
+            answers = []
+        self.endpoint.handle_resolved(question.query, answers, now())
         self.pump()
