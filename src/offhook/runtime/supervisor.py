@@ -6,7 +6,6 @@ taken stay good; they are taken again as soon as there is room.
 
 import asyncio
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,7 +56,6 @@ class Supervisor:
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._housekeeping: asyncio.Task[None] | None = None
-        self.refused: Callable[[bool], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -110,8 +108,15 @@ class Supervisor:
         """Delete recordings that are too old, file first. Returns how many."""
         at = datetime.now(UTC)
         rows = await self._storage.read(lambda connection: expired_recordings(connection, at))
+        removed = 0
         for row in rows:
             path = Path(self._storage.recordings_dir, row.path)
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            try:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+            except OSError as error:
+                # Its row stays, so that it is tried again; the others go.
+                log.warning("housekeeping.recording", path=str(path), why=error.strerror)
+                continue
             self._storage.records.forget_recording(row)
-        return len(rows)
+            removed += 1
+        return removed

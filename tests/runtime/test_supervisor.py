@@ -1,0 +1,219 @@
+"""Too much is refused while it is too much, for good when the server stops; and what is too old goes."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.sip_party import DEADLINE_S, Party, description, party
+
+from offhook.runtime import supervisor as module
+from offhook.runtime.sip_driver import now
+from offhook.runtime.supervisor import REFUSE_ABOVE_S, TAKE_BELOW_S, LoadGuard, Supervisor
+from offhook.sip import events as sip
+from offhook.storage.records import recordings_page
+from offhook.storage.rows import RecordingRow
+from offhook.storage.store import Storage
+
+# ── the arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_moment_of_lateness_refuses_nobody() -> None:
+    guard = LoadGuard()
+    assert not guard.measured(0.4)
+    assert not guard.refusing
+
+
+def test_lasting_lateness_refuses_until_there_is_room_again() -> None:
+    guard = LoadGuard()
+    changes = [guard.measured(0.3) for _ in range(10)]
+    assert changes.count(True) == 1
+    assert guard.refusing
+    assert not guard.measured(0.1), "between the two limits it stays as it is"
+    taken = [guard.measured(0.0) for _ in range(20)]
+    assert taken.count(True) == 1
+    assert not guard.refusing
+
+
+def test_a_loop_that_runs_early_counts_as_on_time() -> None:
+    guard = LoadGuard()
+    guard.measured(-5.0)
+    assert guard.lateness_s == 0.0
+
+
+@given(st.lists(st.floats(min_value=-1, max_value=60, allow_nan=False)))
+def test_whatever_is_measured_the_decision_follows_the_limits(lateness: list[float]) -> None:
+    guard = LoadGuard()
+    for late in lateness:
+        before = guard.refusing
+        assert guard.measured(late) == (guard.refusing != before)
+        if guard.lateness_s > REFUSE_ABOVE_S:
+            assert guard.refusing
+        if guard.lateness_s <= TAKE_BELOW_S:
+            assert not guard.refusing
+
+
+# ── in a server ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def watched(server: Party, storage: Storage) -> Supervisor:
+    return Supervisor(driver=server.driver, storage=storage, loop=asyncio.get_running_loop())
+
+
+class Told(LoadGuard):
+    """A guard that is told how late the loop is, and says when it has decided."""
+
+    def __init__(self, late_s: float) -> None:
+        super().__init__()
+        self.late_s = late_s
+        self.decided = asyncio.Event()
+
+    def measured(self, late_s: float) -> bool:
+        changed = super().measured(self.late_s)
+        if changed:
+            # What follows from it is done in the same turn of the loop.
+            self.decided.set()
+        return changed
+
+    async def decision(self) -> bool:
+        await asyncio.wait_for(self.decided.wait(), DEADLINE_S)
+        self.decided.clear()
+        return self.refusing
+
+
+async def status_of_a_call(caller: Party, server: Party) -> int:
+    """What a new call gets: 486 from a server that takes calls, as this one does then."""
+    caller.call(server.address, offer=description())
+    return (await caller.wait(sip.Refused)).status
+
+
+def busy(server: Party) -> Callable[[sip.Event], None]:
+    def hear(event: sip.Event) -> None:
+        if isinstance(event, sip.IncomingInvite):
+            server.endpoint.reject(event.session, 486, now())
+
+    return hear
+
+
+async def test_an_overloaded_server_refuses_and_takes_calls_again(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with party() as server, party() as caller:
+        server.driver.on_event = busy(server)
+        supervisor = watched(server, storage)
+        monkeypatch.setattr(module, "TICK_S", 0.001)
+        supervisor.load = guard = Told(0.5)
+        supervisor.start()
+        try:
+            assert supervisor.why_refusing() is None
+            assert await guard.decision()
+            assert "more calls than it can carry" in (supervisor.why_refusing() or "")
+            assert await status_of_a_call(caller, server) == 503
+            guard.late_s = 0.0
+            assert not await guard.decision()
+            assert await status_of_a_call(caller, server) == 486
+        finally:
+            supervisor.stop()
+
+
+async def test_a_server_that_stops_takes_no_calls_whatever_its_load(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with party() as server, party() as caller:
+        server.driver.on_event = busy(server)
+        monkeypatch.setattr(module, "TICK_S", 0.001)
+        supervisor = watched(server, storage)
+        supervisor.load = guard = Told(0.0)
+        guard.lateness_s, guard.refusing = 1.0, True
+        supervisor.start()
+        supervisor.drain()
+        try:
+            assert not await guard.decision()
+            assert supervisor.why_refusing() == "the server is stopping"
+            assert await status_of_a_call(caller, server) == 503
+        finally:
+            supervisor.stop()
+
+
+async def test_who_has_stopped_watching_measures_no_more(storage: Storage) -> None:
+    async with party() as server:
+        supervisor = watched(server, storage)
+        supervisor.stop()
+        supervisor.start()
+        timer, housekeeping = supervisor._timer, supervisor._housekeeping
+        supervisor.stop()
+        assert timer is not None
+        assert timer.cancelled()
+        assert housekeeping is not None
+        await asyncio.gather(housekeeping, return_exceptions=True)
+        assert housekeeping.cancelled()
+
+
+# ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keep(storage: Storage, number: int, *, expired: bool) -> Path:
+    storage.recordings_dir.mkdir(exist_ok=True)
+    path = storage.recordings_dir / f"r{number}.wav"
+    path.write_bytes(b"RIFF")
+    at = datetime.now(UTC)
+    storage.records.save_recording(
+        RecordingRow(
+            call_id="c" * 32,
+            number=number,
+            owner="u1",
+            path=path.name,
+            created=at,
+            duration_s=1.0,
+            bytes=4,
+            expires=at + timedelta(days=-1 if expired else 1),
+        )
+    )
+    return path
+
+
+async def test_recordings_go_when_their_time_has_come(storage: Storage) -> None:
+    old, new = keep(storage, 0, expired=True), keep(storage, 1, expired=False)
+    gone = keep(storage, 2, expired=True)
+    gone.unlink()
+    await storage.writer.flush(DEADLINE_S)
+    async with party() as server:
+        assert await watched(server, storage).remove_expired() == 2
+    await storage.writer.flush(DEADLINE_S)
+    assert (old.exists(), new.exists()) == (False, True)
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    rows = (await storage.read(lambda connection: recordings_page(connection, "u1", long_ago))).rows
+    assert [row.number for row in rows] == [1]
+
+
+async def test_a_file_that_cannot_be_deleted_keeps_no_other(storage: Storage) -> None:
+    stuck, other = keep(storage, 0, expired=True), keep(storage, 1, expired=True)
+    stuck.unlink()
+    stuck.mkdir()
+    await storage.writer.flush(DEADLINE_S)
+    async with party() as server:
+        assert await watched(server, storage).remove_expired() == 1
+    assert not other.exists()
+
+
+async def test_housekeeping_goes_on_after_a_fault(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HOUSEKEEPING_S", 0.001)
+    asked = 0
+    twice = asyncio.Event()
+
+    async def broken(self: Supervisor) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            twice.set()
+        raise RuntimeError("the database is locked")
+
+    monkeypatch.setattr(Supervisor, "remove_expired", broken)
+    async with party() as server:
+        supervisor = watched(server, storage)
+        supervisor.start()
+        await asyncio.wait_for(twice.wait(), DEADLINE_S)
+        supervisor.stop()
