@@ -1,5 +1,7 @@
 """Whom a call is for and whose it is, on a real directory: the ways out, the ways in, and who is kept out."""
 
+from dataclasses import replace
+
 import pytest
 
 from offhook.flow.verbs import NumberTarget, SipTarget, UnusableTarget
@@ -325,3 +327,14 @@ def test_a_number_of_a_trunk_is_no_phone(place: Place) -> None:
 )
 def test_how_a_caller_is_shown(place: Place, from_: str, headers: dict[str, str], shown: str) -> None:
     assert place.arrival(from_, **headers).from_ == shown
+
+
+def test_a_call_that_was_passed_on_keeps_count_and_ends_when_it_goes_in_a_circle(place: Place) -> None:
+    place.register(PHONE.removeprefix("+"))
+    assert ordered(place.to(PHONE)).max_forwards == 70
+    place.caller = replace(place.caller, hops_left=3)
+    assert ordered(place.to(PHONE)).max_forwards == 3
+    place.caller = replace(place.caller, hops_left=0)
+    refused = place.to(PHONE)
+    assert (refused.order, refused.cause) == (None, Cause.NETWORK_ERROR)
+    assert "circle" in refused.detail

@@ -30,6 +30,8 @@ ANONYMOUS = "anonymous"
 ANONYMOUS_HOST = "anonymous.invalid"
 """RFC 3323 section 4.1.1.3."""
 PHONE_NUMBER_PREFIX = "+4600"
+HOPS = 70
+"""RFC 3261 section 20.22."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Caller:
     """Numbers of the two parties, which may be shown when a call is passed on."""
     dialled: str = ""
     """What was called; the user of a SIP target that names none."""
+    hops_left: int = HOPS
+    """What is left of Max-Forwards: a call that is passed on to us again and again must end (RFC 7332)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,14 @@ class Routing:
         """The way to a target, for somebody who wants to show a caller ID."""
         if not self.may_show(caller, caller_id):
             return _refused(Cause.NOT_ALLOWED, f"caller ID {caller_id} is no number of this account")
+        if caller.hops_left <= 0:
+            return _refused(Cause.NETWORK_ERROR, "the call has been passed on too often: it goes in a circle")
+        found = self._found(caller, target, caller_id)
+        if found.order is None:
+            return found
+        return replace(found, order=replace(found.order, max_forwards=caller.hops_left))
+
+    def _found(self, caller: Caller, target: Target, caller_id: str) -> Placement:
         match target:
             case NumberTarget(number=number):
                 phone = self._directory.number(number)

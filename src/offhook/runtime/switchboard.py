@@ -181,7 +181,12 @@ class Switchboard:
             dialect=dialect,
             start=start,
         )
-        caller = Caller(account=owner, numbers=frozenset((arrival.from_, arrival.to)), dialled=arrival.to)
+        caller = Caller(
+            account=owner,
+            numbers=frozenset((arrival.from_, arrival.to)),
+            dialled=arrival.to,
+            hops_left=invite.max_forwards - 1,
+        )
         live = self._enter(call, caller, dialect)
         live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite)
         if fault:
