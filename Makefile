@@ -6,7 +6,7 @@ RUST_SOURCES := $(shell find native -name '*.rs' -not -path '*/target/*') native
 FUZZ_SECONDS ?= 30
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 
-.PHONY: help setup setup-dev demo test check format lint types contracts fast native-test serve bench fuzz peers clean
+.PHONY: help setup setup-dev demo test check format style lint types contracts fast native-test serve bench fuzz peers clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -36,7 +36,7 @@ serve: setup ## a server to try things on
 peers: ## install the real SIP peers that the tests call (needs root; elsewhere says which)
 	@scripts/peers
 
-test: setup-dev peers native-test contracts ## everything that must pass
+test: setup-dev peers style types contracts native-test ## everything that must pass
 	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 native-test: setup-dev ## the media engine's own tests
@@ -47,15 +47,18 @@ check: setup-dev format lint types contracts fast ## before every commit
 format:
 	$(BIN)/ruff format --quiet .
 
-lint:
+style: setup-dev
+	$(BIN)/ruff format --quiet --check .
 	$(BIN)/ruff check --quiet .
+
+lint: style
 	cd native && cargo clippy --release --quiet --all-targets -- -D warnings
 
-types:
+types: setup-dev
 	$(BIN)/mypy
 
 contracts: setup-dev
-	@PYTHONPATH=src $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=src $(BIN)/lint-imports
+	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 
 fast: setup-dev ## the tests that need no peer
 	$(BIN)/python -m pytest -n auto --dist loadfile -q -m 'not interop'
