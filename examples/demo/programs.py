@@ -24,7 +24,7 @@ class Program:
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
         self._process = process
-        self._log = log
+        self.log = log
         self._lines: list[str] = []
         self._news = asyncio.Condition()
         self._over = False
@@ -83,7 +83,7 @@ class Program:
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
-        with self._log.open("w", encoding="utf-8") as log:
+        with self.log.open("w", encoding="utf-8") as log:
             while line := await self._process.stdout.readline():
                 text = line.decode(errors="replace")
                 log.write(text)
@@ -97,4 +97,4 @@ class Program:
 
     def _why(self, what: str) -> str:
         said = "".join(f"\n    {line}" for line in self._lines[-LAST_LINES:])
-        return f"{self.name} {what}; its last words, all of them in {self._log}:{said}"
+        return f"{self.name} {what}; its last words, all of them in {self.log}:{said}"

@@ -55,7 +55,27 @@ def test_noise_is_not_found() -> None:
 def test_half_of_a_sound_is_half_found() -> None:
     wanted = sweep(300, 900)
     found = find(wanted, wanted[: SAMPLE_RATE_HZ // 2])
-    assert 0.6 < found.likeness < 0.8
+    assert 0.45 < found.likeness < 0.65
+
+
+def test_a_packet_that_came_late_changes_nothing() -> None:
+    wanted = sweep(300, 900, 2.0)
+    recorded = np.concatenate([silence(0.2), wanted[:8000], silence(0.02), wanted[8000:]])
+    assert find(wanted, recorded).likeness > 0.98
+
+
+def test_another_order_is_another_sound() -> None:
+    wanted = sweep(300, 900, 2.0)
+    assert find(wanted, np.concatenate([wanted[8000:], wanted[:8000]])).likeness < 0.7
+
+
+@pytest.mark.parametrize(("first", "last", "at_s"), [(0, -400, 0.5), (4400, None, -0.05)])
+def test_an_end_that_was_cut_off_is_missed_and_no_more(first: int, last: int | None, at_s: float) -> None:
+    wanted = sweep(300, 900)
+    recorded = np.concatenate([silence(0.5), wanted])[first:last]
+    found = find(wanted, recorded)
+    assert 0.95 < found.likeness < 0.99
+    assert found.at_s == at_s
 
 
 def test_nothing_is_found_in_silence() -> None:

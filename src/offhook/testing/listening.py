@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from offhook.media.frames import SAMPLE_RATE_HZ, Samples
 
@@ -16,6 +17,13 @@ __all__ = ["Match", "NotHeard", "find", "read_wav"]
 
 SILENCE_POWER = 1.0
 """Mean square below which a stretch counts as silent: a step of 16 bits."""
+
+
+PIECE_SAMPLES = SAMPLE_RATE_HZ // 2
+SLIP_SAMPLES = SAMPLE_RATE_HZ // 10
+"""How far a piece may lie from its place: what a jitter buffer adds or takes on a bad day."""
+
+Floats = npt.NDArray[np.float64]
 
 
 class NotHeard(Exception):
@@ -29,7 +37,7 @@ class Match:
     likeness: float
     """0 to 1: normalised correlation. The same sound after G.711 has over 0.98, another sound under 0.3."""
     at_s: float
-    """Seconds from the beginning of what was recorded."""
+    """Seconds from the beginning of what was recorded; negative if the sound had begun before."""
 
 
 def read_wav(source: Path | bytes) -> Samples:
@@ -48,24 +56,39 @@ def read_wav(source: Path | bytes) -> Samples:
 
 
 def find(wanted: Samples, recorded: Samples) -> Match:
-    """The place in `recorded` that is most like all of `wanted`. Louder or softer is alike. Raises `NotHeard`."""
-    if not len(wanted) or not np.any(wanted):
+    """The place in `recorded` that is most like all of `wanted`. Louder or softer is alike. Raises `NotHeard`.
+
+    A packet that came late shifts what follows it, which nobody hears: so pieces are compared, each near its place.
+    """
+    if not np.any(wanted):
         raise NotHeard("silence cannot be found")
     if not len(recorded):
         raise NotHeard("nothing was recorded")
     pattern = wanted.astype(np.float64)
-    sound = recorded.astype(np.float64)
-    if len(sound) < len(pattern):
-        sound = np.pad(sound, (0, len(pattern) - len(sound)))
+    # A recording may begin late or stop early: what is missing there counts as silence, not as another place.
+    margin = len(pattern) + SLIP_SAMPLES
+    sound = np.pad(recorded.astype(np.float64), margin)
+    best = int(np.argmax(_alike(pattern, sound)))
+    likeness = total = 0.0
+    for start in range(0, len(pattern), PIECE_SAMPLES):
+        piece = pattern[start : start + PIECE_SAMPLES]
+        energy = float(np.dot(piece, piece))
+        first = max(0, best + start - SLIP_SAMPLES)
+        near = sound[first : best + start + len(piece) + SLIP_SAMPLES]
+        if energy:
+            likeness += energy * float(_alike(piece, near).max())
+            total += energy
+    return Match(likeness=min(1.0, likeness / total), at_s=(best - margin) / SAMPLE_RATE_HZ)
+
+
+def _alike(pattern: Floats, sound: Floats) -> Floats:
+    """Normalised correlation at every place where the pattern fits."""
     size = 1 << int(np.ceil(np.log2(len(sound) + len(pattern))))
     products = np.fft.irfft(np.fft.rfft(sound, size) * np.conj(np.fft.rfft(pattern, size)), size)
     places = len(sound) - len(pattern) + 1
     sums = np.concatenate(([0.0], np.cumsum(sound * sound)))
     energy = sums[len(pattern) :] - sums[:places]
     heard = energy > SILENCE_POWER * len(pattern)
-    if not heard.any():
-        return Match(likeness=0.0, at_s=0.0)
     alike = np.zeros(places)
     alike[heard] = np.abs(products[:places][heard]) / np.sqrt(energy[heard] * np.dot(pattern, pattern))
-    best = int(np.argmax(alike))
-    return Match(likeness=float(min(1.0, alike[best])), at_s=best / SAMPLE_RATE_HZ)
+    return alike
