@@ -4,6 +4,7 @@ owners. RFC 3261 section 8.2 stands here, in the order in which it wants a reque
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from offhook.sip import overload
@@ -161,13 +162,16 @@ class Dispatch:
 
     def _owe(self, request: Request, fault: Fault, hop: Hop) -> None:
         """Answer a faulty request without a transaction, which could not be told from others (section 8.2.7)."""
-        if request.method == "ACK":
+        if request.method == "ACK" or request.headers.get("Via") is None:
             self._stray(StrayKind.DISCARDED, hop, fault.reason)
             return
-        try:
+        back, branch = hop, ""
+        # A Via that cannot be read leaves where the request came from; it is still owed its 400 (RFC 4475 section 3.1.2.1).
+        with suppress(SyntaxFault):
             stamp_via(request, hop)
-            back = response_hop(request, hop)
-            tag = overload.tag_for((request.via.branch or "").encode("utf-8", "replace"))
+            back, branch = response_hop(request, hop), request.via.branch or ""
+        try:
+            tag = overload.tag_for(branch.encode("utf-8", "replace"))
             response = request.reply(fault.status, fault.reason, to_tag=tag, headers=fault.headers)
             self.core.send(response.encode(), back)
         except (SyntaxFault, ValueError) as unanswerable:

@@ -41,6 +41,8 @@ class Entry:
     why: str
     status: int | None = None
     endpoint: str = ""
+    becomes: str
+    """What a whole endpoint makes of it, as a first datagram: a status, or the name of an event."""
 
 
 def entries() -> list[Entry]:
