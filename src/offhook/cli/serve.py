@@ -12,6 +12,7 @@ import uvloop
 
 from offhook.cli.output import log_to_stderr
 from offhook.config import Settings, SettingsError, load_settings
+from offhook.runtime.garbage import collect_seldom, no_collections
 from offhook.storage.keys import new_id, new_secret
 
 __all__ = ["serve"]
@@ -48,6 +49,7 @@ def serve(
     elif settings.bootstrap_account is not None and settings.dev:
         credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
     try:
+        no_collections()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, credentials))
     except Exception as error:
@@ -63,6 +65,7 @@ async def _serve(settings: Settings, credentials: str | None) -> None:
         if credentials is not None:
             _say_how_to_try(server.http_address, credentials)
         print(f"ready api={server.http_address} sip={','.join(server.sip_addresses)}", flush=True)
+        collect_seldom()
         await stop.wait()
         print(
             "stopping: no new calls; running ones may finish (once more to end them now)", file=sys.stderr, flush=True

@@ -22,8 +22,9 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, Operational
 
 __all__ = ["StorageUnavailable", "Writer", "WriterHealth"]
 
-LINGER_S = 0.004
-"""How long the first row of a group waits for company; a flush does not wait."""
+LINGER_S = 0.02
+"""How long the first row of a group waits for company; a flush does not wait. Each group costs half a millisecond
+beside its rows, so that larger groups save as much for each call where there are many."""
 MAX_GROUP = 2000
 """Rows of one transaction."""
 MAX_PENDING = 100_000
