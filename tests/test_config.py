@@ -60,11 +60,13 @@ def test_lists_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFHOOK_WEBHOOK_ALLOW", "10.0.0.0/8, 192.168.1.7")
     monkeypatch.setenv("OFFHOOK_SIP_ALLOW", "SIP.example.com 192.0.2.0/24")
     monkeypatch.setenv("OFFHOOK_RTP_PORTS", "30000-30099")
+    monkeypatch.setenv("OFFHOOK_SIP_DIGEST", "SHA-256, md5")
     monkeypatch.setenv("OFFHOOK_BOOTSTRAP_ACCOUNT", "u" + "0" * 32 + ":a-long-enough-secret")
     settings = load_settings()
     assert settings.webhook_allow == (ip_network("10.0.0.0/8"), ip_network("192.168.1.7/32"))
     assert settings.sip_allow == ("sip.example.com", "192.0.2.0/24")
     assert settings.rtp_ports == PortRange(30000, 30099)
+    assert settings.sip_digest == ("sha-256", "md5")
     assert settings.bootstrap_account == Bootstrap("u" + "0" * 32, "a-long-enough-secret")
     assert "long-enough" not in str(settings.bootstrap_account)
 
@@ -100,6 +102,7 @@ def test_http_base() -> None:
         ("bootstrap_account", "u" + "0" * 32 + ":short", "16 characters"),
         ("webhook_allow", "intranet", "no network"),
         ("sip_allow", "sip:host", "neither a host nor a network"),
+        ("sip_digest", "md5,sha-1", "sha-1' is no digest algorithm"),
         ("webhook_timeout_s", "soon", "number"),
         ("webhook_timeout_s", "0", "greater than 0"),
         ("database_url", "postgresql+psycopg://h/db", "not supported yet"),

@@ -45,6 +45,7 @@ from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import Webhooks
 from offhook.sip.commands import EndpointConfig
+from offhook.sip.digest import Algorithm
 from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
 from offhook.storage.store import Storage
@@ -228,7 +229,11 @@ class Server:
         settings = self.settings
         ways = await parts.driver.start(
             [ListenAddress(transport=a.transport, host=a.host, port=a.port) for a in settings.sip_listen],
-            configure=lambda ways: EndpointConfig(ways=ways, domain=self.domain),
+            configure=lambda ways: EndpointConfig(
+                ways=ways,
+                domain=self.domain,
+                digest_algorithms=tuple(Algorithm(name.upper()) for name in settings.sip_digest),
+            ),
             advertise=lambda _, local: (self._advertised_host, local[1]),
         )
         self.sip_addresses = tuple(f"{way.transport}:{host_port(way.local)}" for way in ways)

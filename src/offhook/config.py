@@ -189,6 +189,14 @@ def _hosts(value: Any) -> Any:
     return tuple(found)
 
 
+def _digests(value: Any) -> Any:
+    found = tuple(dict.fromkeys(str(item).strip().lower() for item in _items(value)))
+    unknown = [name for name in found if name not in ("md5", "sha-256")]
+    if unknown or not found:
+        raise ValueError(f"'{' '.join(unknown)}' is no digest algorithm; write md5, or sha-256,md5")
+    return found
+
+
 def _bootstrap(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -313,6 +321,15 @@ class Settings(BaseSettings):
         BeforeValidator(_hosts),
         Field(description="SIP hosts and networks that flows may name. `--dev` adds loopback."),
     ] = ()
+    sip_digest: Annotated[
+        tuple[Literal["md5", "sha-256"], ...],
+        NoDecode,
+        BeforeValidator(_digests),
+        Field(
+            description="Digest algorithms that phones are asked for, the preferred one first: `md5`, `sha-256`. Older"
+            " phones give up at a challenge that names `sha-256`, even beside `md5`."
+        ),
+    ] = ("md5",)
     engine_orphan_s: Annotated[
         float, Field(ge=0, description="Seconds that the media engine waits for a new control process.")
     ] = 120.0

@@ -46,6 +46,12 @@ def test_22_4_a_phone_proves_itself(method: str) -> None:
     assert bench.endpoint.check_credentials(event.handle, HA1, bench.now) is Verdict.REPLAY
 
 
+def test_rfc_8760_2_4_only_the_algorithms_asked_for() -> None:
+    bench = Bench(digest_algorithms=(Algorithm.MD5,))
+    answer = challenged(bench, parsed(bench, "REGISTER"))
+    assert [challenge.get("algorithm") for challenge in answer.www_authenticate] == ["MD5"]
+
+
 def test_22_4_a_wrong_secret_and_an_old_nonce() -> None:
     bench = Bench()
     answer = challenged(bench, parsed(bench, "REGISTER"))

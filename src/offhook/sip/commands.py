@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NewType
 
+from offhook.sip.digest import Algorithm
 from offhook.sip.headers.name_addr import NameAddr
 from offhook.sip.hop import Hop, Way
 from offhook.sip.timers import TimerValues
@@ -106,6 +107,8 @@ class EndpointConfig:
     """How long a REGISTER may wait for the application before it is dropped unanswered (RFC 4320 forbids 408)."""
     transactions_max: int = 200_000
     """With so many alive, whatever begins something new gets a stateless 503: memory is not the sender's to spend."""
+    digest_algorithms: tuple[Algorithm, ...] = (Algorithm.SHA256, Algorithm.MD5)
+    """What phones are asked for, the preferred one first (RFC 8760 section 2.4); others are not taken."""
     digest_secret: bytes | None = field(default=None, repr=False)
     """Signs the nonces of our challenges, at least 16 octets; given, nonces outlive a restart. None: drawn."""
     trace: bool = True
