@@ -158,8 +158,8 @@ async def baresip(
     register_s: int = 0,
     rwait: int = 90,
 ) -> AsyncIterator[Baresip]:
-    """A phone with one account `name` at `server`; registers if `register_s`. `says`: what it speaks, again and again
-    not: once (made longer by silence, since it hangs up when its file ends)."""
+    """A phone with one account `name` at `server`; registers if `register_s`. `says`: what it speaks in each call, once
+    (made longer by silence, since a call ends when its file does)."""
     assert BARESIP is not None
     assert MODULES is not None, "baresip is not installed"
     directory = directory / f"baresip-{name.strip('+')}"
@@ -177,7 +177,7 @@ async def baresip(
     )  # fmt: skip
     account = f"<sip:{name}@{server[0]}:{server[1]};transport={transport}>;audio_codecs={codecs};answermode={answer}"
     account += f";regint={register_s};rwait={rwait}" + (f";auth_pass={password}" if password else "")
-    (directory / "accounts").write_text(account + "\n")
+    (directory / "accounts").write_text("")
     (directory / "contacts").write_text("")
     with (directory / "output.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -189,6 +189,8 @@ async def baresip(
         phone = Baresip(process, directory, port, reader, writer)
         listening = asyncio.create_task(phone.listen())
         try:
+            # Only now, so that no event of its registration is missed.
+            await phone.command("uanew", account)
             yield phone
         finally:
             listening.cancel()

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tests.support.customer import Answer, Customer, customer
 from tests.support.ports import free_port
 from tests.support.server import Server, server
-from tests.support.sound_checks import Samples, read_wav, write_wav
+from tests.support.sound_checks import Samples, read_wav, silence, write_wav
 
 __all__ = ["CARRIER", "Exchange", "PhoneAccount", "exchange"]
 
@@ -25,6 +26,7 @@ CARRIER = "127.0.1.1"
 POLL_S = 0.02
 OVER_WITHIN_S = 15.0
 RTP_PORTS = 600
+QUIET_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,23 @@ class Exchange:
         """The requests to a URL so far."""
         return [hook.fields for hook in self.app.got(url.removeprefix(self.app.url))]
 
-    def sound(self, samples: Samples) -> str:
-        """The URL of a sound."""
-        path = write_wav(self.directory / f"sound-{next(self._count)}.wav", samples)
+    def sound(self, samples: Samples, quiet_s: float = QUIET_S) -> str:
+        """The URL of a sound, with some silence after it: a phone's jitter buffer swallows what is last before a BYE."""
+        padded = np.concatenate((samples, silence(quiet_s)))
+        path = write_wav(self.directory / f"sound-{next(self._count)}.wav", padded)
         return self.app.serve(f"/{path.name}", path.read_bytes())
+
+    async def timeline(self, call: str, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        """Waits until a call's timeline has so many entries of a kind; those."""
+
+        async def asked() -> list[dict[str, Any]]:
+            _, said = await self.server.v1("GET", f"/calls/{call}/timeline")
+            found = [entry for entry in said["events"] if entry["kind"] == kind]
+            return found if len(found) >= count else []
+
+        found = await self.until(asked, f"no {count} {kind} in the timeline of {call}")
+        assert isinstance(found, list)
+        return found
 
     async def _add(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         status, made = await self.server.v1("POST", path, body)

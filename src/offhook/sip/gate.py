@@ -80,9 +80,7 @@ class Gate:
         if self._digest is None:
             config = self._core.config
             secret = config.digest_secret or self._core.entropy(NONCE_SECRET_BYTES)
-            self._digest = DigestServer(
-                realm=config.domain, secret=secret, algorithms=config.digest_algorithms
-            )
+            self._digest = DigestServer(realm=config.domain, secret=secret, algorithms=config.digest_algorithms)
         return self._digest
 
     def reject(self, handle: RequestHandle, status: int, lines: HeaderLines) -> None:
