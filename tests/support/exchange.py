@@ -72,7 +72,7 @@ class Exchange:
         return [hook.fields for hook in self.app.got(url.removeprefix(self.app.url))]
 
     def sound(self, samples: Samples, quiet_s: float = QUIET_S) -> str:
-        """The URL of a sound, with some silence after it: a phone's jitter buffer swallows what is last before a BYE."""
+        """The URL of a sound, silence after it: a jitter buffer swallows what is last before a BYE."""
         padded = np.concatenate((samples, silence(quiet_s)))
         path = write_wav(self.directory / f"sound-{next(self._count)}.wav", padded)
         return self.app.serve(f"/{path.name}", path.read_bytes())
