@@ -1,8 +1,10 @@
 """Writes docs/conformance/<dialect>.md from a manifest and the cases beside it: `python -m tests.conformance.page`.
 
-The page says nothing that stands in neither; a test fails when it is not current.
+Cases are text files, the Python cases of `calls/` (a `@topic`, and what they prove as their docstring), and the
+scenarios that a topic names. The page says nothing that stands in none of them; a test fails when it is not current.
 """
 
+import ast
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,13 +12,15 @@ from typing import Any
 
 from tests.support.cases import Case, cases_in
 
-__all__ = ["CASE_FOLDERS", "DIALECTS", "cases_of", "manifest_of", "page_of", "page_path"]
+__all__ = ["CASE_FOLDERS", "DIALECTS", "SCENARIOS", "cases_of", "manifest_of", "page_of", "page_path", "scenarios_of"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 DIALECTS: Mapping[str, str] = {"elks": "46elks voice"}
 """Folder, and what the page is about."""
 CASE_FOLDERS = ("documents", "webhooks", "rest", "calls")
+SCENARIOS = ROOT / "tests" / "scenarios"
+"""Whole calls in virtual time; a topic names its own by patterns (`scenarios` in the manifest)."""
 VERDICTS: Mapping[str, str] = {"done": "done", "partly": "done in part", "absent": "not there"}
 
 
@@ -27,7 +31,48 @@ def manifest_of(dialect: str) -> dict[str, Any]:
 
 def cases_of(dialect: str) -> list[Case]:
     """All cases of a dialect, folder by folder."""
-    return [case for folder in CASE_FOLDERS for case in cases_in(HERE / dialect / folder)]
+    folder = HERE / dialect
+    written = [case for name in CASE_FOLDERS for case in cases_in(folder / name)]
+    programmed = [case for path in sorted((folder / "calls").glob("test_*.py")) for case in _python_cases(path)]
+    return [*written, *programmed, *scenarios_of(dialect)]
+
+
+def _python_cases(path: Path) -> Iterator[Case]:
+    """The functions of a test file that name their topic; read, not run."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) or not node.name.startswith("test_"):
+            continue
+        named = [each.args[0] for each in node.decorator_list if isinstance(each, ast.Call) and _is_topic(each.func)]
+        said = (ast.get_docstring(node) or "").partition("\n\n")[0]
+        if len(named) != 1 or not isinstance(named[0], ast.Constant) or not said:
+            raise ValueError(f"{path}: {node.name} needs one @topic and a docstring that says what it proves")
+        headers = {
+            "topic": str(named[0].value),
+            "proves": " ".join(said.split()),
+            "name": node.name.removeprefix("test_"),
+        }
+        yield Case(path=path, headers=headers, parts=())
+
+
+def _is_topic(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id == "topic"
+
+
+def scenarios_of(dialect: str) -> list[Case]:
+    """Scenarios by the topics that name them; one that several name is there several times."""
+    return [
+        Case(path=path, headers={"topic": topic["name"], "proves": _first_words(path)}, parts=())
+        for topic in manifest_of(dialect)["topic"]
+        for pattern in topic.get("scenarios", ())
+        for path in sorted(SCENARIOS.glob(f"{pattern}.case"))
+    ]
+
+
+def _first_words(path: Path) -> str:
+    """The comment that a scenario begins with."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    said = [line.lstrip("# ") for line in lines[: next((n for n, line in enumerate(lines) if line[:1] != "#"), 0)]]
+    return " ".join(said)
 
 
 def page_path(dialect: str) -> Path:
@@ -76,10 +121,14 @@ def _section(topic: Mapping[str, Any], cases: list[Case]) -> Iterator[str]:
     if cases:
         yield "<details><summary>Proved by</summary>"
         yield ""
-        yield from (f"- {case.proves} ([{case.path.stem}]({_link(case)}))" for case in cases)
+        yield from (f"- {case.proves} ([{_label(case)}]({_link(case)}))" for case in cases)
         yield ""
         yield "</details>"
         yield ""
+
+
+def _label(case: Case) -> str:
+    return case.headers.get("name", case.path.stem)
 
 
 def _link(case: Case) -> str:

@@ -1,7 +1,17 @@
 """The conformance pages are current, every case has a topic, and every topic has the cases that it promises."""
 
 import pytest
-from tests.conformance.page import CASE_FOLDERS, DIALECTS, VERDICTS, cases_of, manifest_of, page_of, page_path
+from tests.conformance.page import (
+    CASE_FOLDERS,
+    DIALECTS,
+    SCENARIOS,
+    VERDICTS,
+    cases_of,
+    manifest_of,
+    page_of,
+    page_path,
+    scenarios_of,
+)
 
 dialects = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -37,3 +47,8 @@ def test_every_topic_has_a_verdict_and_says_what_is_missing(dialect: str) -> Non
 def test_no_two_cases_prove_the_same_in_the_same_words(dialect: str) -> None:
     said = [(case.topic, case.proves) for case in cases_of(dialect)]
     assert sorted({pair for pair in said if said.count(pair) > 1}) == []
+
+
+def test_every_scenario_is_on_one_page_once() -> None:
+    named = sorted(case.path.name for dialect in DIALECTS for case in scenarios_of(dialect))
+    assert named == sorted(path.name for path in SCENARIOS.glob("*.case"))

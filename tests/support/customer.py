@@ -23,6 +23,8 @@ class Hook:
     """One request that came in."""
 
     path: str
+    target: str
+    """Path and query as they came."""
     method: str
     fields: dict[str, str]
     headers: dict[str, str]
@@ -75,6 +77,7 @@ class Customer:
         posted = await request.post() if request.method == "POST" else request.query
         hook = Hook(
             path=request.path,
+            target=request.raw_path,
             method=request.method,
             fields={name: str(value) for name, value in posted.items()},
             headers=dict(request.headers),

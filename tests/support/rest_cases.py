@@ -113,7 +113,7 @@ class World:
             "ring_timeout_s": 25,
             "actions": ({"connect": "+46700000003", "result": "success"},),
             "legs": ({"duration": 3, "to": "+46700000003", "state": "success", "from": "+46100000001"},),
-            "recordings": (f"c{0:032x}-r0",),
+            "recordings": (f"{0:032x}-r0",),
         }
         self._save(0, self.vars[owner], "success", more)
 

@@ -112,7 +112,7 @@ class LiveCall:
         self.services.book.save(view)
         self.services.book.closed(self.id)
         for path in self.kept.values():
-            path.unlink(missing_ok=True)
+            _remove(path)
         self.services.forget(self)
 
     # ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -216,7 +216,7 @@ class LiveCall:
     def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:
         index, url = None, ""
         if closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms:
-            path.unlink(missing_ok=True)
+            _remove(path)
         elif command.keep_as is not None:
             self.kept[command.keep_as] = path
         else:
@@ -266,3 +266,11 @@ class LiveCall:
         except Exception:
             log.exception("call.work.fault", call=self.id)
             self.post(happened.HangUp(cause=Cause.INTERNAL_ERROR))
+
+
+def _remove(path: Path) -> None:
+    """Delete a file that nobody needs. Where the disk is in trouble it stays, and the call goes on all the same."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("recording.not_removed", file=path.name, why=str(error))

@@ -1,4 +1,4 @@
-"""Every case in `rest/`: requests of the REST API and their answers, on a real storage (`tests/support/rest_cases.py`)."""
+"""Every case in `rest/`: requests of the REST API and their answers, on a real storage (see `rest_cases.py`)."""
 
 from pathlib import Path
 

@@ -155,7 +155,7 @@ def row_object(row: CallRow) -> dict[str, Any]:
         "timeout": row.ring_timeout_s,
         "actions": list(row.actions) or None,
         "legs": list(row.legs) or None,
-        "recordings": list(row.recordings) or None,
+        "recordings": [f"c{identifier}" for identifier in row.recordings] or None,
     }
     return {name: value for name, value in described.items() if value is not None}
 

@@ -1,0 +1,145 @@
+"""What breaks under a server while calls run: the database locked by somebody else, a disk that takes no recording, the
+media engine killed. Each case has a server of its own to break.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.support.customer import Customer
+from tests.support.line import Line, line_on, pairs
+from tests.support.server import Server, server
+from tests.support.sound_checks import find, read_wav, voice
+from tests.support.topics import topic
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BACK_WITHIN_S = 10.0
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doomed(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server that nobody else needs."""
+    async with server(tmp_path / "data", delivery_retry_s="0.3", webhook_timeout_s="3") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def line(doomed: Server, application: Customer) -> AsyncIterator[Line]:
+    async with line_on(doomed, application) as made:
+        yield made
+
+
+def engine_pid(running: Server) -> int:
+    """The media engine: a child of the server."""
+    root = Path("/proc") / str(running.process.pid)
+    children = (root / "task" / root.name / "children").read_text().split()
+    (engine,) = [int(pid) for pid in children if "offhook-media" in (Path("/proc") / pid / "cmdline").read_text()]
+    return engine
+
+
+async def back(running: Server) -> None:
+    """Wait until the server says that it can take calls."""
+    deadline = asyncio.get_running_loop().time() + BACK_WITHIN_S
+    async with running.session.get(f"{running.http}/readyz") as answer:
+        status = answer.status
+    while status != 200:
+        assert asyncio.get_running_loop().time() < deadline, f"not ready within {BACK_WITHIN_S} s"
+        await asyncio.sleep(0.02)
+        async with running.session.get(f"{running.http}/readyz") as answer:
+            status = answer.status
+
+
+@topic("trouble")
+async def test_locked_database(line: Line, doomed: Server) -> None:
+    """While another program locks the database calls run and new ones come; afterwards everything is in the records."""
+    with sqlite3.connect(doomed.data_dir / "offhook.db", isolation_level=None) as other:
+        cid, party = await line.talks(
+            {"ivr": "sound/dialtone", "timeout": 5, "next": line.on("/next", {"play": "sound/beep"})},
+            whenhangup=line.on("/end", ""),
+        )
+        await line.runs(line.on("/start", {"hangup": "busy"}))
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            await party.voice.press("4")
+            await line.hook("/next", within_s=2)
+            await party.voice.hears_tone(1000.0)
+            await party.hung_up()
+            incoming = line.peer.invite(line.number, (await line.voice()).sdp)
+            await incoming.refused(486, within_s=3)
+            status, answer = await line.a1("GET", f"/calls/{cid}")
+            assert status in (200, 503), answer
+            status, answer = await line.a1(
+                "POST", "/calls", from_=line.number, to=line.far(), voice_start='{"hangup":"reject"}'
+            )
+            assert status in (200, 503), answer
+            assert "Traceback" not in str(answer)
+            if status == 200:
+                second = await line.rings()
+                await second.pick_up()
+                await second.hung_up()
+        finally:
+            other.execute("ROLLBACK")
+    await line.hook("/end")
+    shown = await line.over(cid)
+    assert [action["result"] for action in shown["actions"]] == ["4", "ok"]
+    kinds = [event["kind"] for event in await line.timeline(cid)]
+    assert {"call.begun", "leg.answered", "verb.ended", "call.ended"} <= set(kinds)
+    assert len((await line.ok("GET", "/calls"))["data"]) == (3 if status == 200 else 2)
+
+
+@topic("trouble")
+async def test_disk_that_takes_no_recording(line: Line, doomed: Server) -> None:
+    """A recording that cannot be written makes its action fail; the call itself goes on, and so do others."""
+    recordings = doomed.data_dir / "recordings"
+    recordings.rmdir()
+    recordings.symlink_to("/dev/full")
+    start = {"record": line.on("/rec", ""), "next": line.on("/next", {"play": "sound/beep"})}
+    cid, party = await line.talks(start, whenhangup=line.on("/end", ""))
+    fields = dict(pairs(await line.hook("/next")))
+    assert fields["result"] == "failed"
+    await party.voice.hears_tone(1000.0)
+    await party.hung_up()
+    await line.hook("/end")
+    assert line.got("/rec") == []
+    assert "recordings" not in await line.over(cid)
+    _, second = await line.talks({"play": "sound/beep", "recordcall": line.url("/rec")})
+    await second.voice.hears_tone(1000.0)
+    await second.hung_up()
+
+
+@topic("trouble")
+async def test_engine_killed(line: Line, doomed: Server) -> None:
+    """The engine dies: its calls end with their cause, what was recorded is kept, and new calls work within seconds."""
+    end, rec = line.on("/end", ""), line.on("/rec", "")
+    cid, a = await line.talks({"connect": line.far(2), "recordcall": rec}, whenhangup=end)
+    b = await line.rings()
+    await b.pick_up()
+    ringing = await line.place(to=line.far(3), voice_start='{"play":"sound/beep"}', whenhangup=end)
+    c = await line.rings()
+    c.ring()
+    said = voice(41, 1.5)
+    await a.voice.say(said)
+    await b.voice.hears(said[:-1600])
+    os.kill(engine_pid(doomed), signal.SIGKILL)
+    await asyncio.gather(a.hung_up(), b.hung_up())
+    c.talk.respond(await line.peer.receive("CANCEL", call_id=c.talk.call_id), 200)
+    await c.refuse(487)
+    await line.hook("/end", 2)
+    told = {fields["id"]: fields for fields in (dict(pairs(hook)) for hook in line.got("/end"))}
+    assert (told[cid]["state"], told[ringing["id"]]["state"]) == ("success", "failed")
+    assert json.loads(told[cid]["actions"])[0]["connect"] == line.far(2)
+    status, shown = await doomed.v1("GET", f"/calls/{cid}")
+    assert (status, shown["cause"]) == (200, "media_lost")
+    wav = dict(pairs(await line.hook("/rec")))["wav"]
+    assert find(read_wav((await line.file(wav))[1]), said[:4000]).likeness > 0.8
+    await back(doomed)
+    _, again = await line.talks({"play": "sound/beep"})
+    await again.voice.hears_tone(1000.0)
+    await again.hung_up()
