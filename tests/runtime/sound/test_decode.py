@@ -1,9 +1,13 @@
 """Every format the API names comes out as the sound that went in; what is no sound is named as such."""
 
+import socket
+import struct
+
 import numpy as np
 import pytest
 from tests.support.sounds import RATE, encoded, likeness, melody
 
+from offhook.runtime.sound import decode as module
 from offhook.runtime.sound.decode import BadSource, decode
 
 
@@ -54,3 +58,33 @@ def test_a_playlist_opens_nothing() -> None:
         decode(b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
     with pytest.raises(BadSource):
         decode(b"ffconcat version 1.0\nfile /etc/passwd\n")
+
+
+def test_a_session_description_opens_no_port() -> None:
+    # FFmpeg has a demuxer for SDP, which listens for RTP where the file says: a customer's sound would open sockets.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+    sdp = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+    with pytest.raises(BadSource, match="Invalid argument"):
+        decode(sdp.encode())
+
+
+@pytest.mark.parametrize("rate", [1, 100, 1_000_000])
+def test_a_rate_that_would_unfold_to_hours_or_choke_the_machine_is_refused(rate: int) -> None:
+    with pytest.raises(BadSource, match="Hz"):
+        decode(wav(rate, bytes([128]) * 4096))
+
+
+def test_decoding_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DECODE_MAX_S", -1.0)
+    with pytest.raises(BadSource, match="to decode"):
+        decode(wav(8000, bytes([128]) * 8000))
+
+
+def wav(rate: int, data: bytes) -> bytes:
+    """Eight-bit sound at any rate."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
+    return (
+        b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data
+    )
