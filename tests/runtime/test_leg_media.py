@@ -4,7 +4,8 @@ import pytest
 
 from offhook.media import commands as engine
 from offhook.media import wire
-from offhook.runtime.leg_media import remote_of
+from offhook.runtime.leg_media import keep_outside, remote_of
+from offhook.sdp.description import SdpError
 from offhook.sdp.formats import Codec, Direction
 from offhook.sdp.offer_answer import LocalAudio, Negotiated, OfferAnswer
 
@@ -93,3 +94,25 @@ def test_an_ipv6_peer_with_one_port_for_all() -> None:
     assert remote.rtcp_mux
     assert remote.remote == ("2001:db8::2", 4000)
     wire.encode_command(remote)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "c=IN IP4 127.0.0.1\r\n",
+        "c=IN IP4 127.1.2.3\r\n",
+        "c=IN IP6 ::1\r\n",
+        "c=IN IP6 ::ffff:127.0.0.1\r\n",
+        "a=rtcp:53 IN IP4 127.0.0.1\r\n",
+    ],
+)
+def test_no_peer_points_sound_at_this_machine_itself(lines: str) -> None:
+    found = agreed(f"m=audio 4000 RTP/AVP 8\r\n{lines}")
+    with pytest.raises(SdpError, match="this machine itself"):
+        keep_outside(found, "192.0.2.1")
+    assert keep_outside(found, "127.0.0.1") is found
+
+
+def test_a_phone_behind_nat_may_name_its_own_address() -> None:
+    found = agreed("m=audio 4000 RTP/AVP 8\r\nc=IN IP4 192.168.1.20\r\n")
+    assert keep_outside(found, "192.0.2.1") is found

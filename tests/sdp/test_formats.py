@@ -128,6 +128,9 @@ def test_old_style_hold(address: str, written: str, meant: Direction) -> None:
         ("a=rtcp:5000", ("192.0.2.1", 5000)),
         ("a=rtcp:5000 IN IP4 192.0.2.9", ("192.0.2.9", 5000)),
         ("a=rtcp:5000 IN IP4 nowhere", ("192.0.2.1", 5000)),
+        ("a=rtcp:5000 IN IP4 224.0.0.1", ("192.0.2.1", 5000)),
+        ("a=rtcp:5000 IN IP4 169.254.169.254", ("192.0.2.1", 5000)),
+        ("a=rtcp:5000 IN IP4 0.0.0.0", ("192.0.2.1", 5000)),
         ("a=rtcp:0", ("192.0.2.1", 4001)),
         ("a=rtcp:70000", ("192.0.2.1", 4001)),
         ("a=rtcp:", ("192.0.2.1", 4001)),
@@ -172,3 +175,21 @@ def test_directions_turn_round_and_narrow(sends: bool, receives: bool) -> None:
     assert (turned.sends, turned.receives) == (receives, sends)
     assert made.within(Direction.SENDRECV) is made
     assert made.within(Direction.INACTIVE) is Direction.INACTIVE
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "224.0.0.251",
+        "255.255.255.255",
+        "240.0.0.1",
+        "169.254.169.254",
+        "ff02::fb",
+        "fe80::1",
+        "::ffff:224.0.0.1",
+        "::ffff:169.254.169.254",
+    ],
+)
+def test_no_sound_goes_to_everybody_or_to_a_cloud_s_metadata(address: str) -> None:
+    with pytest.raises(SdpError, match="address"):
+        audio("m=audio 4000 RTP/AVP 8", address=address)

@@ -3,11 +3,14 @@
 The two rooms know nothing of each other, and meet only here.
 """
 
+from ipaddress import ip_address
+
 from offhook.media import commands as engine
+from offhook.sdp.description import SdpError
 from offhook.sdp.formats import Codec, Direction
 from offhook.sdp.offer_answer import Negotiated
 
-__all__ = ["remote_of"]
+__all__ = ["keep_outside", "remote_of"]
 
 _CODECS = {Codec.PCMA: engine.Codec.PCMA, Codec.PCMU: engine.Codec.PCMU}
 _DIRECTIONS = {
@@ -16,6 +19,21 @@ _DIRECTIONS = {
     Direction.RECVONLY: engine.Direction.RECV_ONLY,
     Direction.INACTIVE: engine.Direction.INACTIVE,
 }
+
+
+def keep_outside(agreed: Negotiated, host: str) -> Negotiated:
+    """The agreement, if sound may be sent where it says. `host`: our own address in descriptions.
+
+    Raises `SdpError` for loopback, unless we live there: a peer could point sound at what this machine keeps for
+    itself. Private addresses pass: phones behind NAT name them, and then send from elsewhere (latching).
+    """
+    if ip_address(host).is_loopback:
+        return agreed
+    for named in (agreed.remote_address, agreed.rtcp_address):
+        address = ip_address(named)
+        if (getattr(address, "ipv4_mapped", None) or address).is_loopback:
+            raise SdpError(f"sound is not sent to {named}, which is this machine itself")
+    return agreed
 
 
 def remote_of(agreed: Negotiated, session: engine.SessionId, *, media_timeout_ms: int) -> engine.SetRemote:

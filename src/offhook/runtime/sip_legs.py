@@ -16,7 +16,7 @@ import structlog
 from offhook.call.commands import LegId
 from offhook.call.events import DigitPressed, Event, LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Tariff
 from offhook.flow.view import Cause
-from offhook.runtime.leg_media import remote_of
+from offhook.runtime.leg_media import keep_outside, remote_of
 from offhook.runtime.media_legs import MediaLeg, MediaLegs
 from offhook.runtime.sip_causes import cause_of, reason_of, status_of
 from offhook.runtime.sip_driver import SipDriver, now
@@ -247,6 +247,7 @@ class SipLegs:
         try:
             leg.sdp.receive_offer(leg.offer.content)
             body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
+            keep_outside(agreed, self._host)
         except SdpError as error:
             self._incompatible(leg, str(error))
             return None
@@ -270,7 +271,7 @@ class SipLegs:
             # Every fork answers the one offer; none may spoil it for the next.
             answered = leg.sdp.copy()
             try:
-                agreed = answered.receive_answer(event.body.content)
+                agreed = keep_outside(answered.receive_answer(event.body.content), self._host)
             except SdpError as error:
                 # An early description that cannot be read spoils nothing: the final one counts.
                 log.info("leg.early.unreadable", detail=str(error))
@@ -290,7 +291,7 @@ class SipLegs:
             leg.sdp = early  # this dialog has described itself before; the final answer may say it again
         if event.body is not None:
             try:
-                leg.sdp.receive_answer(event.body.content)
+                keep_outside(leg.sdp.receive_answer(event.body.content), self._host)
             except SdpError as error:
                 self._incompatible(leg, str(error))
                 return
@@ -303,7 +304,7 @@ class SipLegs:
 
     def _read_answer(self, leg: SipLeg, body: Body) -> None:
         try:
-            agreed = leg.sdp.receive_answer(body.content)
+            agreed = keep_outside(leg.sdp.receive_answer(body.content), self._host)
         except (SdpError, OutOfTurn) as error:
             self._incompatible(leg, str(error))
             return
@@ -317,13 +318,16 @@ class SipLegs:
         if event.body is None:
             endpoint.accept_offer(event.session, Body(leg.sdp.offer(leg.local)), now())
             return
+        before = leg.sdp.copy()
         try:
             leg.sdp.receive_offer(event.body.content)
+            body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
+            keep_outside(agreed, self._host)
         except SdpError as error:
+            leg.sdp = before
             leg.owner.note("leg.offer_refused", {"leg": leg.id, "why": str(error)})
             endpoint.refuse_offer(event.session, now(), NOT_ACCEPTABLE_HERE)
             return
-        body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
         endpoint.accept_offer(event.session, Body(body), now())
         self._configure(leg, agreed)
 

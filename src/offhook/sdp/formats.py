@@ -117,9 +117,24 @@ def _literal(connection: Connection) -> IPv4Address | IPv6Address:
         address = ip_address(connection.address)
     except ValueError:
         raise SdpError(f"c= holds {connection.address[:60]!r}, which is no IP address") from None
-    if address.is_multicast:
-        raise SdpError(f"c= holds the multicast address {address}")
+    why = _unsendable(address)
+    if why:
+        raise SdpError(f"c= holds the {why} address {address}")
     return address
+
+
+def _unsendable(address: IPv4Address | IPv6Address) -> str:
+    """What keeps sound from being sent to an address, whoever asks for it; "" if nothing does.
+
+    Multicast has rules of its own (RFC 3264 §5.2); broadcast and the reserved block are nobody. Link-local is where
+    clouds answer for a machine's credentials, and no peer beyond the next switch has such an address.
+    """
+    meant = getattr(address, "ipv4_mapped", None) or address
+    if meant.is_multicast:
+        return "multicast"
+    if meant.is_link_local:
+        return "link-local"
+    return "reserved" if meant.version == 4 and meant.is_reserved else ""
 
 
 def _payload_types(media: Media) -> tuple[tuple[tuple[int, Codec], ...], int | None, tuple[int, ...]]:
@@ -196,6 +211,15 @@ def _direction(description: Description, media: Media) -> Direction:
     return Direction.SENDRECV
 
 
+def _elsewhere(text: str) -> str | None:
+    """Another address for RTCP, if it is one that can be sent to."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return None if _unsendable(address) or address.is_unspecified else str(address)
+
+
 def _rtcp(media: Media, address: str) -> tuple[str, int]:
     """RFC 3605 §2.1: a port, and perhaps an address; without it the next port (RFC 3550 §11)."""
     if media.has("rtcp-mux"):
@@ -203,10 +227,5 @@ def _rtcp(media: Media, address: str) -> tuple[str, int]:
     for value in media.values("rtcp"):
         parts = value.split()
         if parts and parts[0].isascii() and parts[0].isdigit() and 0 < len(parts[0]) <= 5 and 0 < int(parts[0]) < 65536:
-            if len(parts) == 4:
-                try:
-                    return str(ip_address(parts[3])), int(parts[0])
-                except ValueError:
-                    return address, int(parts[0])
-            return address, int(parts[0])
+            return (_elsewhere(parts[3]) if len(parts) == 4 else None) or address, int(parts[0])
     return address, min(media.port + 1, 65_535)
