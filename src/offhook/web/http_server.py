@@ -1,4 +1,8 @@
-"""The HTTP server itself: uvicorn on the loop that carries the calls, with a socket and signals of our own."""
+"""The HTTP server itself: uvicorn on the loop that carries the calls, with a socket and signals of our own.
+
+What uvicorn leaves open is closed here: a head of any size, a request that never ends, connections without number. All
+of these come before anybody has said who he is.
+"""
 
 import asyncio
 import contextlib
@@ -7,11 +11,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["HttpServer", "host_port"]
 
 START_WITHIN_S = 5.0
 BACKLOG = 1024
+HEAD_MAX_BYTES = 64 * 1024
+"""Request line and headers; a document written out may stand in a query."""
+REQUEST_MAX_S = 20.0
+"""From the first octet of a connection or request to its last: a slow sender holds nothing for longer."""
+CONNECTIONS_MAX = 1000
+"""More are closed as they come; descriptors are needed for calls."""
 
 
 def host_port(address: tuple[str, int]) -> str:
@@ -39,7 +50,13 @@ class HttpServer:
                 "another server may be running: stop it, or set http_listen to another port",
             ) from error
         config = uvicorn.Config(
-            application, http="httptools", lifespan="off", log_config=None, access_log=False, server_header=False
+            application,
+            http=_Limited,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
         )
         self._server = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
@@ -62,6 +79,68 @@ class HttpServer:
         self._server.force_exit = True
         if self._task is not None:
             await self._task
+
+
+class _Limited(HttpToolsProtocol):
+    """uvicorn's connection with limits on the head, on the time that a request takes to arrive, and on their number."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head_bytes: int | None = 0
+        """Of the head that is being read; `None`: it is whole, the body follows."""
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection; one too many is let go."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS_MAX:
+            transport.abort()
+            return
+        self._expect_a_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets; of a head, only so many."""
+        if self.transport.is_closing():
+            return
+        if self._deadline is None and self._head_bytes is not None:
+            self._expect_a_request()
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            # What is read at once is at most 256 KiB and may hold a body; only a head that is still open counts.
+            too_large = self._head_bytes > HEAD_MAX_BYTES
+            super().data_received(data)
+            if too_large and self._head_bytes is not None:
+                self.transport.abort()
+            return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self._head_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is here."""
+        self._head_bytes = 0
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def _expect_a_request(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_MAX_S, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()
 
 
 class _Uvicorn(uvicorn.Server):
