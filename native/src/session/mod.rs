@@ -189,6 +189,12 @@ impl Session {
         self.playback = Some(playback);
     }
 
+    /// Whether nobody would notice a turn that comes sooner or later than 20 ms after the one before: nothing is being sent
+    /// or recorded in this beat.
+    pub fn may_change_beat(&self) -> bool {
+        !self.out.is_talking() && self.recordings.is_empty() && !self.mixed
+    }
+
     /// The files of a playback, unless it is over already.
     pub fn loaded(&mut self, loaded: Loaded, wire: &mut impl Wire) {
         let Some(playback) = self

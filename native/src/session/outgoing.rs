@@ -97,6 +97,11 @@ impl Outgoing {
         Some(self.finish(payload_type))
     }
 
+    /// Whether the turn before this one sent something, or a bridged peer's packets pass.
+    pub fn is_talking(&self) -> bool {
+        self.talking
+    }
+
     /// Whether a packet was begun that waits for more frames.
     pub fn is_filling(&self) -> bool {
         self.frames > 0

@@ -43,6 +43,32 @@ fn a_playback_is_replaced_and_told() {
 }
 
 #[test]
+fn a_beat_may_change_only_while_nobody_would_hear_it() {
+    let mut scene = Scene::new(Some(said()));
+    assert!(scene.session.may_change_beat());
+    scene.play(1, vec![sound(100, 3)]);
+    assert!(scene.session.may_change_beat(), "nothing was sent yet");
+    scene.turns(2);
+    assert!(!scene.session.may_change_beat());
+    scene.turns(2);
+    assert!(scene.session.may_change_beat());
+    scene.session.set_mixed(true);
+    assert!(!scene.session.may_change_beat());
+}
+
+#[test]
+fn two_turns_of_one_number_are_two_frames_in_a_row() {
+    let mut scene = Scene::new(Some(said()));
+    scene.play(1, vec![sound(100, 3)]);
+    scene.turns(1);
+    scene.turn -= 1;
+    scene.turns(1);
+    let (_, second) = &scene.wire.rtp[0];
+    let second = RtpPacket::parse(second).unwrap();
+    assert_eq!((second.sequence, second.timestamp), (11, 52 * 160));
+}
+
+#[test]
 fn a_sound_read_too_late_is_not_played() {
     let mut scene = Scene::new(Some(said()));
     scene
