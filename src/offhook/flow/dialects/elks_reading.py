@@ -249,17 +249,11 @@ class _Reader:
     def ivr(self, item: Mapping[str, Any], place: str) -> Verb:
         """A prompt and the keys that are pressed."""
         digits = self._count(item, "digits", place, DIGITS_DEFAULT, DIGITS_MAX)
-        timeout = self._seconds(item, "timeout", place)
-        if timeout is None:
-            timeout = IVR_TIMEOUT_DEFAULT_S
-        elif not IVR_TIMEOUT_MIN_S <= timeout <= IVR_TIMEOUT_MAX_S:
-            self._warn(f"`{_at(place, 'timeout')}` must be from 1 to 30 seconds; 10 is taken instead.")
-            timeout = IVR_TIMEOUT_DEFAULT_S
         return Gather(
             prompts=(self._sound(item, "ivr", place),),
             min_digits=digits,
             max_digits=digits,
-            timeout_s=timeout,
+            timeout_s=self._ivr_timeout(item, place),
             tries=self._count(item, "repeat", place, REPEAT_DEFAULT, REPEAT_MAX),
             # A menu that maps the hash key means it as a key like others.
             finish_keys=frozenset() if item.get("#") not in (None, "") and digits == 1 else frozenset("#"),
@@ -312,6 +306,21 @@ class _Reader:
 
     def _seconds(self, item: Mapping[str, Any], key: str, place: str) -> float | None:
         return quantity(item[key], _at(place, key), "a number of seconds") if key in item else None
+
+    def _ivr_timeout(self, item: Mapping[str, Any], place: str) -> float:
+        """From 1 to 30 seconds; the page of `ivr` says that anything else is 10, so a text that is no number is too."""
+        try:
+            timeout = self._seconds(item, "timeout", place)
+        except WrongType:
+            if not isinstance(item["timeout"], str):
+                raise
+            timeout = 0.0
+        if timeout is None:
+            return IVR_TIMEOUT_DEFAULT_S
+        if IVR_TIMEOUT_MIN_S <= timeout <= IVR_TIMEOUT_MAX_S:
+            return timeout
+        self._warn(f"`{_at(place, 'timeout')}` must be from 1 to 30 seconds; 10 is taken instead.")
+        return IVR_TIMEOUT_DEFAULT_S
 
     def _within(self, value: float, low: float, high: float, key: str, place: str) -> float:
         taken = min(max(value, low), high)

@@ -119,10 +119,15 @@ def _result(verb: Verb | None, outcome: Outcome) -> dict[str, str]:
         case OutcomeKind.BUSY:
             return {"result": "busy"}
         case OutcomeKind.FAILED:
-            why = {} if outcome.why is None else {"why": outcome.why.replace("_", "")}
+            why = {} if outcome.why is None else {"why": _why(outcome.why)}
             return {"result": "failed", **why}
         case _:
             assert_never(outcome.kind)
+
+
+def _why(why: str) -> str:
+    """One word. Money that is gone has one name only, in the action that it cut off as in the entry after it."""
+    return _CUT_SHORT[Cause.NO_CREDIT] if why == Cause.NO_CREDIT.value else why.replace("_", "")
 
 
 # ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────────
