@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-<<<<<<< Updated upstream
 from contextlib import asynccontextmanager
-=======
->>>>>>> Stashed changes
 
 import aiohttp
 import pytest
@@ -62,7 +59,6 @@ async def place() -> AsyncIterator[tuple[str, int]]:
     await server.stop()
 
 
-<<<<<<< Updated upstream
 @asynccontextmanager
 async def connected(place: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection(*place)
@@ -76,8 +72,6 @@ async def write_without_end(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-=======
->>>>>>> Stashed changes
 async def said(reader: asyncio.StreamReader) -> bytes:
     """All until the server closes."""
     async with asyncio.timeout(DEADLINE_S):
@@ -88,80 +82,40 @@ async def said(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_a_head_without_end_is_cut_off(place: tuple[str, int]) -> None:
-<<<<<<< Updated upstream
     async with connected(place) as (_, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(write_without_end(writer), DEADLINE_S)
-=======
-    reader, writer = await asyncio.open_connection(*place)
-    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
-    with pytest.raises(ConnectionError):
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                writer.write(b"X-Filler: " + b"a" * 8192 + b"\r\n")
-                await writer.drain()
-    assert await said(reader) == b""
->>>>>>> Stashed changes
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"])
 async def test_a_request_that_never_ends_is_given_up(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "REQUEST_MAX_S", 0.05)
 
-<<<<<<< Updated upstream
     async def patient(scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "http.disconnect":
-=======
-    async def patient(scope: object, receive: object, send: object) -> None:
-        while (await receive())["type"] != "http.disconnect":  # type: ignore[operator]
->>>>>>> Stashed changes
             pass
 
     server = HttpServer(patient, "127.0.0.1", 0)
     host, _, port = (await server.start()).removeprefix("http://").rpartition(":")
-<<<<<<< Updated upstream
     async with connected((host, int(port))) as (reader, writer):
         writer.write(begun)
         assert await said(reader) == b""
-=======
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(begun)
-    assert await said(reader) == b""
->>>>>>> Stashed changes
     await server.stop()
 
 
 async def test_a_second_request_on_a_connection_has_its_own_time_and_head(place: tuple[str, int]) -> None:
-<<<<<<< Updated upstream
     async with connected(place) as (reader, writer):
         for _ in range(20):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-Filler: " + b"a" * 8000 + b"\r\n\r\n")
             async with asyncio.timeout(DEADLINE_S):
                 assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-=======
-    reader, writer = await asyncio.open_connection(*place)
-    for _ in range(20):
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-Filler: " + b"a" * 8000 + b"\r\n\r\n")
-        async with asyncio.timeout(DEADLINE_S):
-            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-    writer.close()
->>>>>>> Stashed changes
 
 
 async def test_one_connection_too_many_is_let_go(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "CONNECTIONS_MAX", 1)
-<<<<<<< Updated upstream
     async with connected(place) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await reader.readuntil(b"hello")
         async with connected(place) as (other, _):
             assert await said(other) == b""
-=======
-    reader, writer = await asyncio.open_connection(*place)
-    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    await reader.readuntil(b"hello")
-    other, _ = await asyncio.open_connection(*place)
-    assert await said(other) == b""
-    writer.close()
->>>>>>> Stashed changes
