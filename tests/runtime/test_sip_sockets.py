@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import pytest
-from offhook.sip.hop import Hop, HopChange
 
+from offhook.runtime import sip_sockets
 from offhook.runtime.sip_sockets import ListenAddress, SipSockets
+from offhook.sip.hop import Hop, HopChange
 
 DEADLINE_S = 5.0
 T = TypeVar("T")
@@ -110,3 +111,73 @@ async def test_a_taken_port_says_what_to_do(pair: tuple[Heard, Heard]) -> None:
     host, port = await here.sockets.listen(loopback("udp"))
     with pytest.raises(OSError, match="change sip_listen"):
         await there.sockets.listen(ListenAddress(transport="udp", host=host, port=port))
+
+
+async def connect(place: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*place)
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Wait until the far end closes."""
+    async with asyncio.timeout(DEADLINE_S):
+        try:
+            return await reader.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+async def test_one_source_has_only_so_many_streams(pair: tuple[Heard, Heard], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sip_sockets, "STREAMS_PER_SOURCE_MAX", 2)
+    here, _ = pair
+    place = await here.sockets.listen(loopback("tcp"))
+    opened = [await connect(place) for _ in range(3)]
+    assert await ended(opened[2][0])
+    opened[0][1].transport.abort()
+    while (await soon(here.hops))[0] is not HopChange.CLOSED:
+        pass
+    reader, writer = await connect(place)
+    writer.write(b"room again")
+    assert (await soon(here.stream))[0] == b"room again"
+    for _, each in (*opened, (reader, writer)):
+        each.transport.abort()
+
+
+async def test_there_are_only_so_many_streams_at_all(
+    pair: tuple[Heard, Heard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sip_sockets, "STREAMS_MAX", 0)
+    here, _ = pair
+    reader, writer = await connect(await here.sockets.listen(loopback("tcp")))
+    assert await ended(reader)
+    assert here.hops.empty()
+    writer.transport.abort()
+
+
+async def test_a_stream_on_which_no_request_comes_is_closed(
+    pair: tuple[Heard, Heard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A slow sender: octets come, but nothing that would be answered.
+    monkeypatch.setattr(sip_sockets, "FIRST_MESSAGE_S", 0.05)
+    here, _ = pair
+    reader, writer = await connect(await here.sockets.listen(loopback("tcp")))
+    writer.write(b"INVITE sip:")
+    assert await ended(reader)
+    writer.transport.abort()
+
+
+async def test_a_stream_that_was_used_stays_until_it_is_idle_for_long(
+    pair: tuple[Heard, Heard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sip_sockets, "FIRST_MESSAGE_S", 0.2)
+    monkeypatch.setattr(sip_sockets, "IDLE_MAX_S", 0.4)
+    here, _ = pair
+    reader, writer = await connect(await here.sockets.listen(loopback("tcp")))
+    writer.write(b"request")
+    _, hop = await soon(here.stream)
+    began = asyncio.get_running_loop().time()
+    here.sockets.send(b"!", hop)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read(1) == b"!"
+    assert await ended(reader)
+    assert asyncio.get_running_loop().time() - began >= 0.35
+    writer.transport.abort()

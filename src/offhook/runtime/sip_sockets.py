@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -26,6 +28,14 @@ RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 """A burst of calls waits in the kernel while Python is busy; the default holds about 150 messages."""
 STREAM_BACKLOG_BYTES = 1024 * 1024
 """A peer that reads nothing is cut off before its backlog costs more memory than this."""
+STREAMS_MAX = 5_000
+"""Accepted at a time; each costs a descriptor, and calls need theirs."""
+STREAMS_PER_SOURCE_MAX = 200
+"""Of these from one address: an office of phones behind one NAT has room, and a single host cannot take them all."""
+FIRST_MESSAGE_S = 10.0
+"""An accepted stream on which nothing whole has come after this is no phone's."""
+IDLE_MAX_S = 2 * 3600.0 + 300.0
+"""An accepted stream without an octet either way for this is left: the longest registration, and a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +68,34 @@ class _Stream(asyncio.Protocol):
         self._remote = remote
         self.transport: asyncio.Transport | None = None
         self.hop: Hop | None = None
+        self.watch: asyncio.TimerHandle | None = None
+        """Only of a stream that was accepted: closes it when nothing comes."""
+        self.used_at = 0.0
+        self.spoken = False
+        """Whether we have sent anything on it: any whole request gets an answer, and nothing less does."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the far end opened it."""
+        return self._remote is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # No isinstance: the transports of uvloop are not of asyncio's classes.
         self.transport = cast(asyncio.Transport, transport)
         peer = self.transport.get_extra_info("peername")
         remote = self._remote or (peer[0], peer[1])
+        if self.accepted and not self._owner.has_room(remote[0]):
+            self.transport.abort()
+            return
         self.hop = self._owner.opened(self, self._name, self._local, remote)
 
     def data_received(self, data: bytes) -> None:
         if self.hop is not None:
-            self._owner.on_stream(data, self.hop)
+            self._owner.heard(self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.watch is not None:
+            self.watch.cancel()
         if self.hop is not None:
             self._owner.closed(self.hop)
 
@@ -91,6 +116,8 @@ class SipSockets:
         self._datagrams: dict[Address, asyncio.DatagramTransport] = {}
         self._servers: list[asyncio.Server] = []
         self._streams: dict[int, _Stream] = {}
+        self._accepted: Counter[str] = Counter()
+        """Streams by the address that opened them."""
         self._by_remote: dict[tuple[Transport, Address], int] = {}
         self._opening: dict[tuple[Transport, Address], list[bytes]] = {}
         self._numbers = itertools.count(1)
@@ -131,6 +158,7 @@ class SipSockets:
             if stream.transport.get_write_buffer_size() > STREAM_BACKLOG_BYTES:
                 stream.transport.abort()
                 return
+            stream.used_at, stream.spoken = time.monotonic(), True
             stream.transport.write(data)
         elif hop.connection is not None:
             self._fail(hop)
@@ -159,19 +187,45 @@ class SipSockets:
         # Transports tell their protocols of the end in the loop's next turn.
         await asyncio.sleep(0)
 
+    def has_room(self, host: str) -> bool:
+        """Whether one more stream from there is taken."""
+        return self._accepted.total() < STREAMS_MAX and self._accepted[host] < STREAMS_PER_SOURCE_MAX
+
+    def heard(self, stream: _Stream, data: bytes) -> None:
+        """Octets came; called by its protocol."""
+        assert stream.hop is not None
+        stream.used_at = time.monotonic()
+        self.on_stream(data, stream.hop)
+
     def opened(self, stream: _Stream, name: Transport, local: Address, remote: Address) -> Hop:
         """A stream stands; called by its protocol."""
         number = next(self._numbers)
         hop = Hop(name, local, remote, number)
         self._streams[number] = stream
         self._by_remote.setdefault((name, remote), number)
+        if stream.accepted:
+            self._accepted[remote[0]] += 1
+            stream.watch = asyncio.get_running_loop().call_later(FIRST_MESSAGE_S, self._look, stream)
         self._on_hop(HopChange.OPENED, hop)
         return hop
+
+    def _look(self, stream: _Stream) -> None:
+        """Close an accepted stream that is of no use any more; look again later at any other."""
+        assert stream.transport is not None
+        idle_s = time.monotonic() - stream.used_at
+        if not stream.spoken or idle_s >= IDLE_MAX_S:
+            stream.transport.abort()
+            return
+        stream.watch = asyncio.get_running_loop().call_later(IDLE_MAX_S - idle_s, self._look, stream)
 
     def closed(self, hop: Hop) -> None:
         """A stream is gone; called by its protocol."""
         assert hop.connection is not None
-        self._streams.pop(hop.connection, None)
+        stream = self._streams.pop(hop.connection, None)
+        if stream is not None and stream.accepted:
+            self._accepted[hop.remote[0]] -= 1
+            if not self._accepted[hop.remote[0]]:
+                del self._accepted[hop.remote[0]]
         if self._by_remote.get((hop.transport, hop.remote)) == hop.connection:
             del self._by_remote[(hop.transport, hop.remote)]
         self._on_hop(HopChange.CLOSED, hop)
