@@ -52,8 +52,8 @@ def add(
     fields([("id", added["id"]), ("name", added["name"]), ("address", added["address"])])
     if not added["prefixes"]:
         error_console().print("Nothing may be dialled through it: no --prefix was given.")
-    if not added["from_addresses"] and not added["register"]:
-        error_console().print("Calls from it are taken only from its own address: no --from-address was given.")
+    if not added["from_addresses"]:
+        error_console().print("Calls from it are taken from a numeric --address only: no --from-address was given.")
 
 
 @trunk.command("list")

@@ -1,0 +1,113 @@
+"""What exists is documented, and what is linked exists: settings, commands, routes, actions, files."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from tests.support.documents import fenced, pages
+
+from offhook.cli.main import app
+from offhook.config import Settings, load_settings
+from offhook.flow.dialects import elks_reading
+from offhook.media.tones import TONE_NAMES
+from offhook.web.api import elks, native, native_accounts, native_calls, native_numbers
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def text(name: str) -> str:
+    return (REFERENCE / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_settings(setting: str) -> None:
+    assert f"| `{setting}` | `OFFHOOK_{setting.upper()}` |" in text("settings.md")
+
+
+def commands(command: object, words: tuple[str, ...] = ("offhook",)) -> list[str]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        return [" ".join(words)]
+    return [found for name, child in children.items() for found in commands(child, (*words, name))]
+
+
+@pytest.mark.parametrize("command", commands(typer.main.get_command(app)))
+def test_commands(command: str) -> None:
+    assert re.search(rf"^## {command}\b", text("cli.md"), re.MULTILINE)
+
+
+def native_routes() -> list[str]:
+    found = ["GET /v1/status"]
+    for router in (native_accounts.router, native_numbers.router, native_calls.router):
+        for route in router.routes:
+            found += [f"{method} {route.path}" for method in route.methods]  # type: ignore[attr-defined]
+    return sorted(found)
+
+
+def test_status_is_all_that_stands_outside_the_routers() -> None:
+    assert re.findall(r'app\.(?:get|post|put|delete)\("([^"]+)"', Path(native.__file__).read_text()) == ["/v1/status"]
+
+
+@pytest.mark.parametrize("route", native_routes())
+def test_native_routes(route: str) -> None:
+    assert f"| `{route}` |" in text("http.md")
+
+
+def test_no_native_route_is_made_up() -> None:
+    assert sorted(re.findall(r"^\| `(\w+ /v1/[^`]*)`", text("http.md"), re.MULTILINE)) == native_routes()
+
+
+@pytest.mark.parametrize("resource", elks.RESOURCES)
+def test_resources_of_46elks(resource: str) -> None:
+    assert f"| `GET /a1/{resource}` |" in text("http.md")
+
+
+def test_actions_and_their_options() -> None:
+    page = text("actions.md")
+    keys = {*elks_reading._OPTIONS, *elks_reading._AFTER, "busy"}.union(*elks_reading._OPTIONS.values())
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
+    assert sorted(word for word in elks_reading._HANGUPS if f"`{word}`" not in page) == []
+    assert sorted(tone for tone in TONE_NAMES if f"`sound/{tone}`" not in page) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "default"),
+    [
+        ("timeout", elks_reading.RING_DEFAULT_S),
+        ("timeout", elks_reading.IVR_TIMEOUT_DEFAULT_S),
+        ("digits", elks_reading.DIGITS_DEFAULT),
+        ("repeat", elks_reading.REPEAT_DEFAULT),
+        ("timelimit", elks_reading.RECORD_DEFAULT_S),
+    ],
+)
+def test_defaults(option: str, default: float) -> None:
+    assert f"| `{option}` | {default:g} |" in text("actions.md")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    dead = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert dead == []
+
+
+def settings_files() -> list[tuple[Path, str]]:
+    return [(page, block.text) for page in pages() for block in fenced(page) if block.language == "toml"]
+
+
+@pytest.mark.parametrize(("page", "content"), settings_files(), ids=lambda value: getattr(value, "stem", "toml"))
+def test_settings_files_can_be_used(page: Path, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"OFFHOOK_{name.upper()}", raising=False)
+    file = tmp_path / "offhook.toml"
+    file.write_text(content, encoding="utf-8")
+    load_settings(file)
+
+
+def test_a_word_after_make_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in pages():
+        for block in fenced(page):
+            assert set(re.findall(r"^make ([a-z-]+)", block.text, re.MULTILINE)) <= targets, page
