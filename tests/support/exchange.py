@@ -27,6 +27,8 @@ POLL_S = 0.02
 OVER_WITHIN_S = 15.0
 RTP_PORTS = 600
 QUIET_S = 0.2
+LATE_S = 0.02
+SETTLES_WITHIN_S = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,15 @@ class Exchange:
         made = await self._add("/phones", {"number": f"+4600{next(self._count):05d}", "voice_start": text})
         return PhoneAccount(made["number"], made["username"], made["secret"])
 
+    async def settled(self) -> None:
+        """Waits until the server has loaded what it loads after its start, and refuses nothing for being late."""
+
+        async def asked() -> bool:
+            _, status = await self.server.v1("GET", "/status")
+            return status["not_ready"] is None and status["server"]["loop_late_s"] < LATE_S
+
+        await self.until(asked, "the server does not settle", SETTLES_WITHIN_S)
+
     async def call(self, to: str, start: Any, **more: Any) -> str:
         """POST /a1/calls; returns the call's id."""
         text = start if isinstance(start, str) else json.dumps(start)
@@ -170,5 +181,6 @@ async def exchange(directory: Path, **settings: str) -> AsyncIterator[Exchange]:
             "/trunks",
             {"name": "carrier", "address": f"sip:{CARRIER}:9", "prefixes": [], "from_addresses": [f"{CARRIER}/32"]},
         )
+        await made.settled()
         yield made
         assert b"Traceback" not in running.log_path.read_bytes(), f"the server had a fault:\n{made.log(20_000)}"
