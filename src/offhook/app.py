@@ -90,6 +90,7 @@ class _Parts:
     book: Book
     outbox: Outbox
     prices: PriceList
+    services: Services
 
 
 class Server:
@@ -169,7 +170,7 @@ class Server:
         switchboard.on_registration.append(trunks.heard)
         driver.on_event = switchboard.handle
         supervisor = Supervisor(driver=driver, storage=storage, loop=services.loop)
-        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices)
+        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services)
 
     async def _start_engine(self, stack: AsyncExitStack) -> tuple[MediaEngine, MediaLegs]:
         settings = self.settings
@@ -312,7 +313,13 @@ class Server:
         parts = self._running
         return {
             "calls": len(parts.switchboard.live),
+            "legs": parts.services.legs.live,
             "media_sessions": len(parts.engine.sessions),
+            "media_kept": parts.services.media.counts(),
+            "media_pid": parts.engine.pid,
+            "sip_kept": parts.driver.endpoint.counts(),
+            "sip_streams": parts.driver.sockets.streams_count,
+            "tasks": len(asyncio.all_tasks()),
             "owed_webhooks": len(parts.outbox),
             "loop_late_s": round(parts.supervisor.load.lateness_s, 4),
             "sip": list(self.sip_addresses),

@@ -63,6 +63,16 @@ def test_a_leg_gets_ports_and_gives_them_back_with_its_figures(scene: Scene) -> 
     assert scene.of("lost") == []
 
 
+def test_what_is_waited_for_is_counted(scene: Scene) -> None:
+    media = scene.open()
+    scene.legs.play(media, P1, ["/tone"], 1)
+    scene.legs.send_digits(media, call.RequestId(2), "12")
+    scene.record(media)
+    assert scene.legs.counts() == {"legs": 1, "playbacks": 1, "digits": 1, "recordings": 1}
+    scene.legs.lost((media.session,))
+    assert not any(scene.legs.counts().values())
+
+
 def test_a_leg_is_placed_beside_the_one_it_will_be_joined_with(scene: Scene) -> None:
     first = scene.open(A)
     scene.open(B, near=first)
@@ -220,6 +230,15 @@ def test_a_recording_says_how_it_ended(scene: Scene) -> None:
     scene.legs.stop_recording(number)
     assert scene.closings == [RecordingClosed(reason="stopped", duration_ms=900, voiced_ms=800, size_bytes=14_444)]
     assert len(scene.line.all(do.StopRecording)) == 1
+
+
+def test_a_recording_that_ends_with_its_session_is_not_stopped_as_well(scene: Scene) -> None:
+    media = scene.open()
+    number = scene.record(media)
+    scene.legs.close(media)
+    scene.legs.stop_recording(number)
+    assert scene.line.all(do.StopRecording) == [], "the engine would not know it any longer, and complain"
+    assert scene.legs.counts()["recordings"] == 1, "its end is still to come"
 
 
 def test_a_recording_may_be_closed_after_its_session(scene: Scene) -> None:

@@ -74,6 +74,7 @@ async def test_a_stream_is_opened_once_and_used_both_ways(pair: tuple[Heard, Hea
         data, hop = await soon(there.stream)
         got += data
     assert hop == theirs
+    assert (here.sockets.streams_count, there.sockets.streams_count) == (1, 1)
     there.sockets.send(b"back", theirs)
     data, hop = await soon(here.stream)
     assert (data, hop) == (b"back", opened)

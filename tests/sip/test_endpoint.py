@@ -84,8 +84,12 @@ def test_a_whole_call_in_good_weather(transport: str) -> None:
     assert [passed.what for passed in wire.log] == ["INVITE", "100", "180", "200", "ACK", "BYE", "200"]
     assert {passed.transport for passed in wire.log} == {transport}
     assert len(bob.of(RemoteHungUp)) == 1
+    kept = bob.endpoint.counts()
+    # Timer L runs on every transport (RFC 6026 section 8.7), timer J on datagrams alone (17.2.2).
+    assert kept["transactions"] == (2 if transport == "udp" else 1)
     wire.run(64)
     at_rest(alice, bob)
+    assert not any(count for what, count in bob.endpoint.counts().items() if what not in ("streams", "connections"))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -117,6 +117,15 @@ class MediaLegs:
         """Sessions that the engine has for us."""
         return len(self._sessions)
 
+    def counts(self) -> dict[str, int]:
+        """What is waited for, by its kind; nothing of it is left when no call is."""
+        return {
+            "legs": len(self._sessions),
+            "playbacks": max(len(self._playing), len(self._playing_ids)),
+            "digits": len(self._sending),
+            "recordings": len(self._recordings),
+        }
+
     def __post_init__(self) -> None:
         self._last_id = self.first_id - 1
 
@@ -216,8 +225,9 @@ class MediaLegs:
         return number
 
     def stop_recording(self, recording: engine.RecordingId) -> None:
-        """Finish a recording; one that is over already is no fault."""
-        if recording in self._recordings:
+        """Finish a recording; one that is over already, or ends with its session just now, is no fault."""
+        running = self._recordings.get(recording)
+        if running is not None and not self._is_gone(running.media):
             self.line.send(engine.StopRecording(recording=recording))
 
     def join(self, a: MediaLeg, b: MediaLeg) -> None:

@@ -144,6 +144,11 @@ class SipSockets:
             self._servers.append(server)
         return local
 
+    @property
+    def streams_count(self) -> int:
+        """Connections that stand or are being made."""
+        return len(self._streams) + len(self._opening)
+
     def send(self, data: bytes, hop: Hop) -> None:
         """Send; never waits. What cannot be sent is reported as a failed hop."""
         if hop.transport == "udp":

@@ -233,6 +233,22 @@ class Endpoint:
             snapshot.put(endpoint._inside, part)
         return endpoint
 
+    def counts(self) -> dict[str, int]:
+        """What is kept, by its kind: what stays when nothing happens any more, and the RFC's timers have run, leaks."""
+        inside = self._inside
+        return {
+            "sessions": self.sessions_count,
+            "sessions_kept": len(inside.sessions.by_id),
+            "dialogs": len(inside.sessions.by_dialog),
+            "transactions": len(inside.layer.by_key),
+            "requests": len(inside.outgoing.by_id),
+            "logins": len(inside.outgoing.logins),
+            "waiting_requests": len(inside.gate.waiting),
+            "timers": len(self._core.timers),
+            "streams": len(inside.streams),
+            "connections": len(self._core.connections),
+        }
+
     @property
     def sessions_count(self) -> int:
         """Calls alive, ended ones that still absorb late messages not counted."""
