@@ -23,7 +23,9 @@ class Line:
     """`offhook.runtime.media_legs.EngineLine`, with a memory."""
 
     opens: bool = True
-    """Whether sessions are opened, and closed, as soon as that is asked."""
+    """Whether sessions are opened, and closed, whenever that is asked."""
+    later: Callable[[Callable[[int], None], int], object] = lambda do_it, session: do_it(session)
+    """When; with a loop's `call_soon` not before who asked has finished, as it is with the real one."""
     tell: Callable[[said.Event], None] = lambda _: None
     """Where its events go."""
     sent: list[do.Command] = field(default_factory=list)
@@ -34,9 +36,9 @@ class Line:
         wire.encode_command(command)
         self.sent.append(command)
         if isinstance(command, do.OpenSession) and self.opens:
-            self.opened(command.session)
+            self.later(self.opened, command.session)
         elif isinstance(command, do.CloseSession) and self.opens:
-            self.closed(command.session)
+            self.later(self.closed, command.session)
 
     def opened(self, session: int) -> None:
         """The session has its ports."""

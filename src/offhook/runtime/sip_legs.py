@@ -158,16 +158,14 @@ class SipLegs:
             case sip.Answered():
                 self._heard_answer(leg, event)
             case sip.Established():
-                if event.body is not None:
-                    self._read_answer(leg, event.body)
+                self._read_answer(leg, event.body)
             case sip.Refused():
                 detail = f"{event.status} {event.reason}".strip()
                 self._end(leg, cause_of(event.status), detail)
             case sip.OfferReceived():
                 self._heard_offer(leg, event)
             case sip.OfferAnswered():
-                if event.body is not None:
-                    self._read_answer(leg, event.body)
+                self._read_answer(leg, event.body)
             case sip.InfoReceived():
                 self._heard_info(leg, event)
             case sip.RemoteHungUp():
@@ -222,6 +220,7 @@ class SipLegs:
         body = self._describe_to_caller(leg)
         if body is not None:
             leg.described = True
+            self._configure(leg)
             self._driver.endpoint.ring(leg.session, now(), status=SESSION_PROGRESS, body=body)
             self._driver.pump()
 
@@ -234,6 +233,7 @@ class SipLegs:
         leg.state = LegState.ANSWERED
         self._driver.endpoint.answer(leg.session, body, now())
         leg.owner.post(LegAnswered(leg=leg.id))
+        self._configure(leg)
         self._driver.pump()
 
     def _describe_to_caller(self, leg: SipLeg) -> Body | None:
@@ -251,7 +251,6 @@ class SipLegs:
         except SdpError as error:
             self._incompatible(leg, str(error))
             return None
-        self._configure(leg, agreed)
         return Body(body)
 
     def _incompatible(self, leg: SipLeg, detail: str) -> None:
@@ -277,7 +276,7 @@ class SipLegs:
                 log.info("leg.early.unreadable", detail=str(error))
             else:
                 leg.early[event.early] = answered
-                self._configure(leg, agreed)
+                self._tell_engine(leg, agreed)
                 leg.owner.post(LegProgress(leg=leg.id, early_media=True))
                 return
         leg.owner.post(LegProgress(leg=leg.id, early_media=False))
@@ -299,16 +298,25 @@ class SipLegs:
             self._incompatible(leg, "the answer has no session description")
             return
         leg.state = LegState.ANSWERED
-        self._configure(leg, leg.sdp.negotiated)
         leg.owner.post(LegAnswered(leg=leg.id))
+        self._configure(leg)
 
-    def _read_answer(self, leg: SipLeg, body: Body) -> None:
+    def _read_answer(self, leg: SipLeg, body: Body | None) -> None:
+        """The answer to an offer of ours within the session, or to the one in our 200."""
+        if leg.state is not LegState.ANSWERED or (body is None and leg.sdp.turn is not Turn.OURS):
+            return
+        if body is None:
+            leg.sdp.withdraw()
+            if leg.sdp.negotiated is None:
+                # RFC 3261 section 13.2.1: the ACK must bring it, and without it there is nobody to send sound to.
+                self._incompatible(leg, "our offer was never answered")
+            return
         try:
-            agreed = keep_outside(leg.sdp.receive_answer(body.content), self._host)
+            keep_outside(leg.sdp.receive_answer(body.content), self._host)
         except (SdpError, OutOfTurn) as error:
             self._incompatible(leg, str(error))
             return
-        self._configure(leg, agreed)
+        self._configure(leg)
 
     def _heard_offer(self, leg: SipLeg, event: sip.OfferReceived) -> None:
         endpoint = self._driver.endpoint
@@ -329,7 +337,7 @@ class SipLegs:
             endpoint.refuse_offer(event.session, now(), NOT_ACCEPTABLE_HERE)
             return
         endpoint.accept_offer(event.session, Body(body), now())
-        self._configure(leg, agreed)
+        self._configure(leg)
 
     def _heard_info(self, leg: SipLeg, event: sip.InfoReceived) -> None:
         """Keys by INFO, as older gateways send them; beside agreed telephone-events they would count twice."""
@@ -346,13 +354,21 @@ class SipLegs:
         }
         self._end(leg, causes[event.how], event.reason or "")
 
-    def _configure(self, leg: SipLeg, agreed: Negotiated) -> None:
+    def _configure(self, leg: SipLeg) -> None:
         """Tell the engine what was agreed, and the owner of a hold."""
-        leg.events_agreed = agreed.receive_event is not None
-        self._media.configure(remote_of(agreed, leg.media.session, media_timeout_ms=self._media_timeout_ms))
-        if agreed.held_by_peer != leg.held:
+        agreed = leg.sdp.negotiated
+        if agreed is None:
+            return
+        self._tell_engine(leg, agreed)
+        if leg.state is LegState.ANSWERED and agreed.held_by_peer != leg.held:
             leg.held = agreed.held_by_peer
             leg.owner.post(LegHeld(leg=leg.id, held=leg.held))
+
+    def _tell_engine(self, leg: SipLeg, agreed: Negotiated) -> None:
+        leg.events_agreed = agreed.receive_event is not None
+        # Before the answer many send nothing, and signalling watches how long that lasts.
+        timeout_ms = self._media_timeout_ms if leg.state is LegState.ANSWERED else 0
+        self._media.configure(remote_of(agreed, leg.media.session, media_timeout_ms=timeout_ms))
 
     def _media_lost(self, leg: SipLeg) -> None:
         if leg.state is LegState.ENDED:
