@@ -117,9 +117,12 @@ class CallTask:
             self.call.handle(HangUp(cause=Cause.INTERNAL_ERROR), now())
         except Exception:
             log.exception("call.lost", call=self.call.view().id)
-            end = datetime.now(UTC)
-            lost = replace(self.call.view(), state=CallState.FAILED, cause=Cause.INTERNAL_ERROR, end=end)
-            self._finish(lost)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Give the call up: it is over as failed, and does nothing more."""
+        end = datetime.now(UTC)
+        self._finish(replace(self.call.view(), state=CallState.FAILED, cause=Cause.INTERNAL_ERROR, end=end))
 
     def _carry_out(self) -> None:
         while not self.over and (command := self.call.poll_command()) is not None:

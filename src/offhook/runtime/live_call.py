@@ -80,6 +80,9 @@ class LiveCall:
         match command:
             case do.Note():
                 self.note(command.kind, command.data)
+                if command.kind == "leg.answered":
+                    # Lists say since when it lasts, and a later server what the call was should this one die.
+                    self.services.book.save(self.task.view())
             case do.PlaceLeg():
                 self._place(command)
             case do.RingLeg() | do.EarlyMediaLeg() | do.AnswerLeg() | do.HangUpLeg():
@@ -109,11 +112,14 @@ class LiveCall:
 
     def finished(self, task: CallTask, view: CallView) -> None:
         """Record the end, and let go of what the call kept for itself."""
+        self.services.forget(self)
+        for leg in self.legs.values():
+            # None is left, unless the call was given up: nobody would ever end it.
+            self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)
         self.services.book.save(view)
         self.services.book.closed(self.id)
         for path in self.kept.values():
             _remove(path)
-        self.services.forget(self)
 
     # ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,7 +137,9 @@ class LiveCall:
     def _signal(self, command: do.RingLeg | do.EarlyMediaLeg | do.AnswerLeg | do.HangUpLeg) -> None:
         leg = self.legs.get(command.leg)
         if leg is None:
-            # Refused before it was a leg of SIP; its end has been told.
+            # Refused, or lost to a fault, before it was a leg of SIP: there is nothing to wait for.
+            if isinstance(command, do.HangUpLeg):
+                self.post(happened.LegEnded(leg=command.leg, cause=command.cause))
             return
         legs = self.services.legs
         match command:
@@ -215,7 +223,8 @@ class LiveCall:
 
     def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:
         index, url = None, ""
-        if closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms:
+        thrown_away = closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms
+        if thrown_away or (command.keep_as is not None and self.task.over):
             _remove(path)
         elif command.keep_as is not None:
             self.kept[command.keep_as] = path

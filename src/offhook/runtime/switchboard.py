@@ -5,6 +5,7 @@ phone is who it says is settled here, with the secrets that only the directory k
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from offhook.runtime.sip_causes import status_of
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.sip import events as sip
 from offhook.sip.digest import Algorithm, Verdict, compute_ha1
+from offhook.sip.headers.auth import Credentials
 from offhook.storage.rows import NumberRow
 
 __all__ = ["CallOrder", "Switchboard"]
@@ -113,11 +115,9 @@ class Switchboard:
 
     async def drained(self, within_s: float) -> bool:
         """Wait until no call is left. False: some still are."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), within_s)
-        except TimeoutError:
-            return False
-        return True
+        return self._idle.is_set()
 
     def end_all(self, cause: Cause) -> None:
         """End what is left."""
@@ -183,12 +183,18 @@ class Switchboard:
         )
         caller = Caller(
             account=owner,
-            numbers=frozenset((arrival.from_, arrival.to)),
+            # What a phone dials is nobody's word: only a network's number is a party's.
+            numbers=frozenset((arrival.from_, arrival.to) if arrival.source is Source.TRUNK else (arrival.from_,)),
             dialled=arrival.to,
             hops_left=invite.max_forwards - 1,
         )
         live = self._enter(call, caller, dialect)
-        live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite)
+        try:
+            live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite)
+        except Exception:
+            # The driver refuses the caller; the call must not stay among the live ones.
+            live.task.abandon()
+            raise
         if fault:
             live.note("number.unusable", {"number": number.number, "why": fault})
         live.task.begin()
@@ -207,7 +213,7 @@ class Switchboard:
     def _proved(self, request: sip.IncomingInvite | sip.RegisterReceived, phone: NumberRow | None) -> bool:
         """Whether a request comes from the phone it names; if not yet, it has been challenged or refused."""
         endpoint, handle = self._driver.endpoint, request.handle
-        user = next((claim for each in request.credentials if (claim := each.get("username")) is not None), None)
+        user = self._claimed(request.credentials)
         if phone is None or user is None:
             endpoint.challenge(handle, now())
             return False
@@ -228,6 +234,13 @@ class Switchboard:
                 )
             endpoint.challenge(handle, now(), stale=verdict is Verdict.STALE)
         return False
+
+    def _claimed(self, credentials: tuple[Credentials, ...]) -> str | None:
+        """The user that a request claims to be, to us: what it shows to others is not ours to judge (section 22.3)."""
+        for each in credentials:
+            if each.get("realm") == self._services.domain:
+                return each.get("username")
+        return None
 
 
 def _start_of(number: NumberRow, dialect: Dialect) -> tuple[Next, str]:

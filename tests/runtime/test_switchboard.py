@@ -1,0 +1,319 @@
+"""How calls begin: from the API, from the carrier, from phones that prove who they are; and who is turned away."""
+
+import asyncio
+
+import pytest
+from tests.support.indoors import FAR, OURS, PHONE, Exchange, exchange
+from tests.support.sip_party import DEADLINE_S, DOMAIN, Party, description, party
+
+from offhook.flow.verbs import UnusableTarget
+from offhook.flow.view import CallId, Cause
+from offhook.runtime.live_call import LiveCall
+from offhook.runtime.sip_driver import now
+from offhook.runtime.sip_legs import SipLegs
+from offhook.runtime.switchboard import new_call_id
+from offhook.sip import events as sip
+from offhook.sip.commands import Account, InviteOrder, RegistrationOrder, SessionId
+from offhook.sip.headers.name_addr import NameAddr
+from offhook.sip.uri import Uri
+from offhook.storage.store import Storage
+
+
+def test_ids_of_calls_are_128_bits_of_chance() -> None:
+    assert len({new_call_id() for _ in range(100)}) == 100
+    assert int(new_call_id(), 16) < 2**128
+
+
+# ── from the API ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_call_by_order_is_live_at_once_and_forgotten_when_it_is_over(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial()
+        assert x.board.view(view.id) == view
+        await x.far_answers()
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+        assert x.board.view(view.id) is None
+        row = await x.row(view.id)
+        assert (row.state, row.cause, row.direction) == ("success", "normal", "outgoing")
+        assert row.started is not None
+
+
+async def test_a_call_can_be_ended_while_it_rings(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial()
+        invite = await x.far.wait(sip.IncomingInvite)
+        x.far.endpoint.ring(invite.session, now())
+        x.far.say()
+        assert x.board.hang_up(view.id)
+        assert (await x.far.wait(sip.RemoteHungUp)).how is sip.HangUpKind.CANCEL
+        await x.over()
+        assert not x.board.hang_up(view.id)
+        assert (await x.row(view.id)).state == "failed"
+
+
+async def test_a_call_that_cannot_even_begin_is_over_and_kept(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        for more, cause in (
+            ({"target": UnusableTarget(text="nobody")}, "not_found"),
+            ({"to": "+4930123456"}, "not_allowed"),
+            ({"to": PHONE}, "unavailable"),
+        ):
+            view = x.dial(**more)  # type: ignore[arg-type]
+            await x.over()
+            row = await x.row(view.id)
+            assert (row.state, row.cause) == ("failed", cause)
+        assert x.far.events == []
+
+
+async def test_a_server_that_stops_waits_for_its_calls_and_ends_those_that_stay(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        assert await x.board.drained(0.0)
+        view = x.dial('{"play":"sound/ringback"}')
+        await x.far_answers()
+        assert not await x.board.drained(0.01)
+        x.board.end_all(Cause.SERVER_SHUTDOWN)
+        await x.over()
+        assert (await x.row(view.id)).cause == "server_shutdown"
+        await x.far.wait(sip.RemoteHungUp)
+
+
+# ── from the carrier ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("voice_start", "status"),
+    [('{"hangup":"busy"}', 486), ('{"hangup":"reject"}', 603), ('{"hangup":"404"}', 404), ("", 480), ("  ", 480)],
+)
+async def test_a_number_answers_as_it_was_told(storage: Storage, voice_start: str, status: int) -> None:
+    async with exchange(storage) as x:
+        x.runs(voice_start)
+        x.call_us()
+        call = await _begun(x)
+        assert (await x.far.wait(sip.Refused)).status == status
+        await x.over()
+        row = await x.row(call)
+        assert (row.direction, row.from_number, row.to_number, row.state) == (
+            "incoming", FAR, OURS, "busy" if status == 486 else "failed",
+        )  # fmt: skip
+
+
+async def _begun(x: Exchange) -> CallId:
+    """The id of the next call, even if it is over in a moment."""
+    began: asyncio.Future[CallId] = asyncio.get_running_loop().create_future()
+    enter = x.board._enter
+
+    def watched(*what: object) -> LiveCall:
+        live = enter(*what)  # type: ignore[arg-type]
+        began.set_result(live.id)
+        return live
+
+    x.board._enter = watched  # type: ignore[method-assign]
+    return await asyncio.wait_for(began, DEADLINE_S)
+
+
+async def test_a_number_whose_document_cannot_be_read_says_so_in_the_timeline(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.runs('{"play":')
+        x.call_us()
+        call = await _begun(x)
+        assert (await x.far.wait(sip.Refused)).status == 480
+        await x.over()
+        (why,) = [data for kind, data in await x.timeline(call) if kind == "number.unusable"]
+        assert why["number"] == OURS
+        assert why["why"]
+
+
+async def test_who_is_turned_away_at_the_door(storage: Storage) -> None:
+    async with exchange(storage) as x, party() as stranger:
+        x.runs('{"play":"sound/beep"}')
+        x.call_us(user="+46101999999")
+        assert (await x.far.wait(sip.Refused)).status == 404
+        x.storage.directory.set_balance(x.account, 0)
+        x.call_us()
+        assert (await x.far.wait(sip.Refused)).status == 403
+        x.storage.directory.remove_trunk(x.trunk.id)
+        x.call_us()
+        assert (await x.far.wait(sip.Refused)).status == 403
+        stranger.call(x.address, offer=description())
+        assert (await stranger.wait(sip.Refused)).status == 403
+        assert x.board.live == {}
+        assert x.services.media.open_sessions == 0
+
+
+async def test_a_free_number_is_nobodys(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.storage.directory.add_number("+46101000009", trunk=x.trunk.id, pooled=True)
+        x.call_us(user="+46101000009")
+        assert (await x.far.wait(sip.Refused)).status == 404
+
+
+async def test_a_caller_who_gives_up_leaves_nothing(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.runs(f'{{"connect":"{FAR}"}}')
+        session = x.call_us()
+        call = await _begun(x)
+        onward = await x.far.wait(sip.IncomingInvite)
+        x.far.endpoint.ring(onward.session, now())
+        x.far.endpoint.hang_up(session, now())
+        x.far.say()
+        assert (await x.far.wait(sip.RemoteHungUp)).session == onward.session
+        await x.over()
+        assert (await x.row(call)).cause == "cancelled"
+        assert x.line.open == set()
+
+
+async def test_a_fault_of_ours_refuses_the_caller_and_leaves_no_call(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with exchange(storage) as x:
+        x.runs('{"play":"sound/beep"}')
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(SipLegs, "incoming", broken)
+        x.call_us()
+        assert (await x.far.wait(sip.Refused)).status == 500
+        assert x.board.live == {}
+        assert await x.board.drained(DEADLINE_S)
+
+
+# ── phones ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def registers(phone: Party, x: Exchange, *, user: str = "4600100", password: str | None = None) -> None:
+    """Register at the exchange."""
+    phone.endpoint.register(
+        RegistrationOrder(
+            registrar=Uri.sip(None, DOMAIN),
+            aor=NameAddr(uri=Uri.sip(user, DOMAIN)),
+            account=Account(username=user, password=x.phone.secret if password is None else password),
+            routes=(Uri.parse(f"sip:127.0.0.1:{x.address[1]};lr"),),
+        ),
+        now(),
+    )
+    phone.say()
+
+
+def dials(
+    phone: Party, x: Exchange, to: str, *, from_: str = "4600100", user: str = "4600100", password: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> SessionId:  # fmt: skip
+    """Call through the exchange."""
+    target = Uri.sip(to, DOMAIN)
+    session = phone.endpoint.invite(
+        InviteOrder(
+            target=target,
+            from_=NameAddr(uri=Uri.sip(from_, DOMAIN)),
+            to=NameAddr(uri=target),
+            offer=description(30_100),
+            account=Account(username=user, password=x.phone.secret if password is None else password),
+            routes=(Uri.parse(f"sip:127.0.0.1:{x.address[1]};lr"),),
+            headers=headers,
+        ),
+        now(),
+    )
+    phone.say()
+    return session
+
+
+@pytest.mark.parametrize("user", ["4600100", "+4600100"])
+async def test_a_phone_registers_and_is_called(storage: Storage, user: str) -> None:
+    async with exchange(storage) as x, party() as phone:
+        registers(phone, x, user=user)
+        assert (await phone.wait(sip.RegistrationChanged)).state is sip.RegistrationState.REGISTERED
+        x.dial(to=PHONE)
+        invite = await phone.wait(sip.IncomingInvite)
+        assert invite.from_.uri.username == OURS
+        phone.endpoint.reject(invite.session, 486, now())
+        phone.say()
+        await x.over()
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "status"), [("4600100", "wrong", 401), ("4600999", "x", 404), ("46101000001", "x", 404)]
+)
+async def test_who_does_not_register(storage: Storage, user: str, password: str, status: int) -> None:
+    async with exchange(storage) as x, party() as phone:
+        registers(phone, x, user=user, password=password)
+        change = await phone.wait(sip.RegistrationChanged)
+        assert (change.state, change.status) == (sip.RegistrationState.WAITING, status)
+        assert x.driver.endpoint.lookup(Uri.sip(user, DOMAIN), now()) == ()
+
+
+async def test_a_phone_that_was_taken_away_registers_no_more(storage: Storage) -> None:
+    async with exchange(storage) as x, party() as phone:
+        x.storage.directory.deallocate(x.phone.row.id)
+        registers(phone, x)
+        assert (await phone.wait(sip.RegistrationChanged)).status == 404
+
+
+async def test_a_phone_calls_and_its_own_number_decides(storage: Storage) -> None:
+    async with exchange(storage) as x, party() as phone:
+        x.runs(f'{{"connect":"{FAR}"}}', PHONE)
+        dials(phone, x, "0701234567")
+        onward = await x.far_answers()
+        assert onward.from_.uri.username == PHONE
+        await phone.wait(sip.Answered)
+        call = x.only_call
+        x.far.endpoint.hang_up(onward.session, now())
+        x.far.say()
+        await phone.wait(sip.RemoteHungUp)
+        await x.over()
+        row = await x.row(call)
+        assert (row.from_number, row.to_number, row.state) == (PHONE, "0701234567", "success")
+
+
+async def test_what_a_phone_dials_is_no_number_it_may_show(storage: Storage) -> None:
+    """Else anybody with a phone could show any number: it would dial it and be connected on with it."""
+    async with exchange(storage) as x, party() as phone:
+        victim = "+46812345678"
+        x.runs(f'{{"connect":"{FAR}","callerid":"{victim}","failed":{{"hangup":"reject"}}}}', PHONE)
+        dials(phone, x, victim)
+        assert (await phone.wait(sip.Refused)).status == 603
+        await x.over()
+        assert x.far.of(sip.IncomingInvite) == []
+
+
+async def test_the_carriers_callers_number_may_be_shown_on(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.runs(f'{{"connect":"{FAR}"}}')
+        x.call_us(from_="<sip:+46733333333@carrier.example>")
+        assert (await x.far.wait(sip.IncomingInvite)).from_.uri.username == "+46733333333"
+        x.board.end_all(Cause.NORMAL)
+        await x.over()
+
+
+async def test_a_phone_with_a_wrong_password_calls_nobody(storage: Storage) -> None:
+    async with exchange(storage) as x, party() as phone:
+        x.runs('{"play":"sound/beep"}', PHONE)
+        dials(phone, x, FAR, password="wrong")
+        assert (await phone.wait(sip.Refused)).status == 401
+        assert x.board.live == {}
+
+
+async def test_a_phone_cannot_call_in_another_ones_name(storage: Storage) -> None:
+    async with exchange(storage) as x, party() as phone:
+        other = x.storage.directory.add_phone(x.account, "+4600200", voice_start='{"play":"sound/beep"}')
+        dials(phone, x, FAR, from_="4600200")
+        assert (await phone.wait(sip.Refused)).status == 403
+        registers(phone, x, user="4600200")
+        assert (await phone.wait(sip.RegistrationChanged)).status == 401, "another one's name with its own password"
+        assert x.board.live == {}
+        dials(phone, x, FAR, from_="4600200", user="+4600200", password=other.secret)
+        await phone.wait(sip.Answered)
+        x.board.end_all(Cause.NORMAL)
+        await x.over()
+
+
+async def test_credentials_for_somebody_else_are_passed_over(storage: Storage) -> None:
+    """RFC 3261 section 22.3: a request may carry answers to proxies on the way."""
+    proxy = 'Digest username="proxy-user", realm="elsewhere", nonce="x", uri="sip:x", response="00"'
+    async with exchange(storage) as x, party() as phone:
+        x.runs('{"play":"sound/beep"}', PHONE)
+        dials(phone, x, FAR, headers=(("Proxy-Authorization", proxy),))
+        await phone.wait(sip.Answered)
+        x.board.end_all(Cause.NORMAL)
+        await x.over()
