@@ -4,6 +4,7 @@ It opens sessions by itself if it is told to, on ports nobody listens on. Every 
 format, so that a value which does not fit fails here too.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -31,14 +32,21 @@ class Line:
     sent: list[do.Command] = field(default_factory=list)
     open: set[int] = field(default_factory=set)
     _ports: int = FIRST_PORT
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, command: do.Command) -> None:
         wire.encode_command(command)
         self.sent.append(command)
+        self._news.set()
         if isinstance(command, do.OpenSession) and self.opens:
             self.later(self.opened, command.session)
         elif isinstance(command, do.CloseSession) and self.opens:
             self.later(self.closed, command.session)
+
+    async def more(self) -> None:
+        """Wait for the next command."""
+        self._news.clear()
+        await self._news.wait()
 
     def opened(self, session: int) -> None:
         """The session has its ports."""

@@ -9,6 +9,7 @@ import structlog
 
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.sip.commands import Account, RegistrationId, RegistrationOrder
+from offhook.sip.errors import SyntaxFault
 from offhook.sip.events import RegistrationChanged, RegistrationState
 from offhook.sip.headers.name_addr import NameAddr
 from offhook.sip.uri import Uri
@@ -46,8 +47,13 @@ class Trunks:
                 self._driver.endpoint.unregister(standing.id, now())
                 del self._registered[trunk_id]
         for trunk_id, trunk in wanted.items():
-            if trunk_id not in self._registered:
+            if trunk_id in self._registered:
+                continue
+            try:
                 self._registered[trunk_id] = _Registered(trunk, self._register(trunk))
+            except (SyntaxFault, ValueError) as error:
+                # One address that is none must not keep the others, or the server, from working.
+                log.error("trunk.unusable", trunk=trunk.name, why=str(error))
         self._driver.pump()
 
     def heard(self, event: RegistrationChanged) -> None:

@@ -1,0 +1,375 @@
+"""Whole calls in the world: what a call asks for is done, what comes of it reaches the call, and nothing stays."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.support.customer import customer
+from tests.support.exchange import FAR, Exchange, exchange
+from tests.support.sip_party import DEADLINE_S
+from tests.support.sounds import RATE, encoded
+
+from offhook.call import commands as do
+from offhook.call import events as happened
+from offhook.flow.view import CallId, Cause
+from offhook.media import commands as engine
+from offhook.media import events as said
+from offhook.runtime.call_task import CallTask
+from offhook.runtime.live_call import LiveCall
+from offhook.runtime.media_legs import MediaLegs
+from offhook.runtime.sip_driver import now
+from offhook.runtime.sound.library import SoundLibrary
+from offhook.sip import events as sip
+from offhook.storage.records import recording_by_id
+from offhook.storage.store import Storage
+
+
+class Engine:
+    """What the real one would say of sounds and recordings, said at a test's word."""
+
+    def __init__(self, x: Exchange) -> None:
+        self.x = x
+
+    async def asked(self, kind: type[Any], count: int = 1) -> Any:
+        """The newest command of a kind, once there are so many."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.x.line.all(kind)) < count:
+                await self.x.line.more()
+        return self.x.line.last(kind)
+
+    def played(self, play: engine.Play, reason: said.PlaybackEnd = said.PlaybackEnd.FINISHED) -> None:
+        self.x.line.tell(
+            said.PlaybackEnded(session=play.session, playback=play.playback, reason=reason, played_ms=500, detail="")
+        )
+
+    def recorded(
+        self, start: engine.StartRecording, *, ms: int = 3000, voiced: int = 2000,
+        reason: said.RecordingEnd = said.RecordingEnd.SILENCE,
+    ) -> None:  # fmt: skip
+        Path(start.path).write_bytes(encoded("wav", "pcm_s16le", RATE))
+        self.x.line.tell(
+            said.RecordingEnded(
+                recording=start.recording,
+                session=start.session,
+                reason=reason,
+                duration_ms=ms,
+                voiced_ms=voiced,
+                bytes=32_044,
+                detail="",
+            )
+        )
+
+
+def kinds(timeline: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [kind for kind, _ in timeline]
+
+
+# ── two parties ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_parties_are_joined_beside_each_other_and_parted(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(json.dumps({"connect": "+46700000002"}))
+        await x.far_answers()
+        onward = await x.far_answers()
+        bridge = await Engine(x).asked(engine.Bridge)
+        first, second = x.line.all(engine.OpenSession)
+        assert {bridge.a, bridge.b} == {first.session, second.session}
+        assert second.near == first.session
+        x.far.endpoint.hang_up(onward.session, now())
+        x.far.say()
+        await x.over()
+        assert x.line.open == set()
+        timeline = await x.timeline(view.id)
+        assert kinds(timeline).count("leg.answered") == 2
+        assert kinds(timeline).count("leg.statistics") == 2
+        assert {"sip.sent", "sip.received"} <= set(kinds(timeline))
+        row = await x.row(view.id)
+        assert row.cost == 2 * (100 + 600)
+
+
+async def test_a_target_that_routing_refuses_fails_and_the_flow_goes_on(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(json.dumps({"connect": "+4930123456", "failed": {"connect": "+46700000002"}}))
+        await x.far_answers()
+        assert (await x.far.wait(sip.IncomingInvite)).uri.username == "+46700000002"
+        x.board.hang_up(view.id)
+        await x.over()
+        refused = [data for kind, data in await x.timeline(view.id) if kind == "leg.ended" and data["leg"] == 1]
+        assert refused[0]["cause"] == "not_allowed"
+        assert "add a prefix" in refused[0]["detail"]
+
+
+async def test_a_leg_lost_to_a_fault_does_not_keep_its_call(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with exchange(storage) as x:
+
+        def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(MediaLegs, "open", broken)
+        view = x.dial()
+        await x.over()
+        assert (await x.row(view.id)).cause == "internal_error"
+
+
+async def test_a_call_given_up_leaves_no_leg(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.dial('{"play":"sound/ringback"}')
+        await x.far_answers()
+        await Engine(x).asked(engine.Play)
+        x.board.live[x.only_call].task.abandon()
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+
+
+async def test_credit_that_is_gone_ends_the_call(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.storage.directory.set_balance(x.account, 500)
+        view = x.dial('{"play":"sound/ringback"}')
+        await x.far_answers()
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+        assert (await x.row(view.id)).cause == "no_credit"
+        left = x.storage.directory.credit_left(x.account)
+        assert left == 500 - 700, "what was used is owed"
+
+
+async def test_lists_say_since_when_a_call_lasts(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial('{"play":"sound/ringback"}')
+        assert (await x.row(view.id)).started is None
+        await x.far_answers()
+        await Engine(x).asked(engine.Play)
+        row = await x.row(view.id)
+        assert (row.state, row.started is not None) == ("ongoing", True)
+        x.board.end_all(Cause.NORMAL)
+        await x.over()
+
+
+# ── sound ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_sound_is_fetched_played_and_followed(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        url = app.serve("/hello.wav", encoded("wav", "pcm_s16le", RATE))
+        view = x.dial(json.dumps({"play": url, "next": {"hangup": "busy"}}))
+        await x.far_answers()
+        play = await Engine(x).asked(engine.Play)
+        assert all(Path(file).exists() for file in play.files)
+        Engine(x).played(play)
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+        assert kinds(await x.timeline(view.id)).count("verb.ended") >= 1
+
+
+async def test_a_sound_that_is_none_is_told_and_the_flow_goes_on(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        url = app.serve("/hello.wav", b"this is no sound")
+        app.on("/next", {"hangup": "true"})
+        x.dial(json.dumps({"play": url, "next": app.url + "/next"}))
+        await x.far_answers()
+        hook = await app.hook("/next")
+        assert (hook.fields["result"], hook.fields["why"]) == ("failed", "badsource")
+        await x.over()
+        assert x.line.all(engine.Play) == []
+
+
+async def test_keys_reach_the_flow(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/key", {"hangup": "true"})
+        x.dial(json.dumps({"ivr": "sound/dialtone", "next": app.url + "/key", "digits": 1}))
+        await x.far_answers()
+        play = await Engine(x).asked(engine.Play)
+        x.line.tell(
+            said.Digit(session=play.session, digit="7", duration_ms=100, source=said.DigitSource.EVENT, at_us=0)
+        )
+        assert (await app.hook("/key")).fields["result"] == "7"
+        assert x.line.all(engine.StopPlayback) != []
+        await x.over()
+
+
+# ── recordings ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_recording_is_stored_and_delivered(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/rec", "")
+        view = x.dial(json.dumps({"record": app.url + "/rec", "next": {"hangup": "true"}}))
+        await x.far_answers()
+        start = await Engine(x).asked(engine.StartRecording)
+        assert Path(start.path).parent == storage.recordings_dir
+        Engine(x).recorded(start)
+        hook = await app.hook("/rec")
+        assert hook.fields["wav"].startswith("http://voice.example/a1/recordings/")
+        await x.over()
+        at = (await x.row(view.id)).created
+        row = await storage.read(lambda connection: recording_by_id(connection, view.id, 0, at))
+        assert row is not None
+        assert (storage.recordings_dir / row.path).exists()
+        assert row.owner == x.account
+
+
+async def test_a_recording_in_which_nobody_spoke_is_thrown_away(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/rec", "")
+        view = x.dial(json.dumps({"record": app.url + "/rec"}))
+        await x.far_answers()
+        start = await Engine(x).asked(engine.StartRecording)
+        Engine(x).recorded(start, voiced=50)
+        await x.over()
+        assert not Path(start.path).exists()
+        assert (await x.row(view.id)).recordings == ()
+
+
+async def test_what_a_call_keeps_for_itself_is_played_back_and_goes_with_it(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.dial(json.dumps({"record": "local/message", "next": {"play": "local/message"}}))
+        await x.far_answers()
+        start = await Engine(x).asked(engine.StartRecording)
+        Engine(x).recorded(start)
+        before = len(x.line.all(engine.Play))
+        play = await Engine(x).asked(engine.Play, before + 1)
+        assert Path(start.path).exists()
+        Engine(x).played(play)
+        await x.over()
+        assert not Path(start.path).exists()
+
+
+async def test_what_is_kept_after_the_end_goes_at_once(storage: Storage) -> None:
+    """A call given up by its watchdog is over before its recording is closed."""
+    async with exchange(storage) as x:
+        x.dial(json.dumps({"record": "local/message"}))
+        await x.far_answers()
+        start = await Engine(x).asked(engine.StartRecording)
+        x.board.live[x.only_call].task.abandon()
+        Engine(x).recorded(start, reason=said.RecordingEnd.CLOSED)
+        await x.over()
+        assert not Path(start.path).exists()
+
+
+async def test_a_recording_survives_the_engine(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/rec", "")
+        view = x.dial(json.dumps({"recordcall": app.url + "/rec", "play": "sound/ringback"}))
+        await x.far_answers()
+        start = await Engine(x).asked(engine.StartRecording)
+        Path(start.path).write_bytes(encoded("wav", "pcm_s16le", RATE))
+        x.services.media.lost((start.session,))
+        assert (await app.hook("/rec")).fields["wav"]
+        await x.over()
+        assert (await x.row(view.id)).cause == "media_lost"
+        assert Path(start.path).exists()
+
+
+# ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_web_application_steers_the_call_and_hears_of_its_end(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/start", {"hangup": "busy", "whenhangup": app.url + "/end"})
+        app.on("/end", "")
+        x.runs(app.url + "/start")
+        x.call_us()
+        assert (await x.far.wait(sip.Refused)).status == 486
+        started = await app.hook("/start")
+        ended = await app.hook("/end")
+        assert started.fields["callid"] == ended.fields["id"]
+        assert (started.fields["from"], started.fields["direction"]) == (FAR, "incoming")
+        await x.over()
+        timeline = await x.timeline(CallId(started.fields["callid"].removeprefix("c")))
+        assert "hook.tries" in kinds(timeline)
+        assert "hook.owed" in kinds(timeline)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "cause"),
+    [
+        (web.Response(status=500), 503, "hook_failed"),
+        ('{"play":', 503, "bad_document"),
+    ],
+)
+async def test_a_web_application_that_fails_sends_the_caller_elsewhere(
+    storage: Storage, answer: Any, status: int, cause: str
+) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/start", (lambda _: web.Response(status=500)) if isinstance(answer, web.Response) else answer)
+        x.runs(app.url + "/start")
+        x.call_us()
+        assert (await x.far.wait(sip.Refused)).status == status
+        await x.over()
+        call = CallId((await app.hook("/start")).fields["callid"].removeprefix("c"))
+        assert (await x.row(call)).cause == cause
+        (failed,) = [data for kind, data in await x.timeline(call) if kind == "hook.failed"]
+        assert failed["detail"]
+
+
+async def test_a_call_that_ends_while_it_asks_leaves_the_question_to_itself(storage: Storage) -> None:
+    release = asyncio.Event()
+
+    async def slow(_: object) -> web.Response:
+        await release.wait()
+        return web.json_response({"play": "sound/beep"})
+
+    async with exchange(storage) as x, customer() as app:
+        app.on("/start", slow)
+        x.runs(app.url + "/start")
+        session = x.call_us()
+        await app.hook("/start")
+        live = x.board.live[x.only_call]
+        x.far.endpoint.hang_up(session, now())
+        x.far.say()
+        await x.over()
+        (working,) = live._working
+        release.set()
+        await asyncio.wait_for(working, DEADLINE_S)
+        assert live._working == set()
+        assert "hook.tries" in kinds(await x.timeline(live.id)), "what the server said is told all the same"
+        assert x.line.all(engine.Play) == []
+
+
+async def test_a_fault_beside_a_call_ends_it(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with exchange(storage) as x:
+        monkeypatch.setattr(SoundLibrary, "prepare", broken)
+        view = x.dial('{"play":"sound/beep"}')
+        await x.far_answers()
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+        assert (await x.row(view.id)).cause == "internal_error"
+
+
+async def test_commands_for_a_leg_that_never_was_are_answered(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may cross the end of it; what a call would wait for comes all the same."""
+    async with exchange(storage) as x:
+        x.dial('{"play":"sound/ringback"}')
+        await x.far_answers()
+        await Engine(x).asked(engine.Play)
+        live = x.board.live[x.only_call]
+        posted: list[happened.Event] = []
+        monkeypatch.setattr(CallTask, "post", lambda _, event: posted.append(event))
+        nobody = do.LegId(9)
+        for command in (
+            do.RingLeg(leg=nobody),
+            do.AnswerLeg(leg=nobody),
+            do.HangUpLeg(leg=nobody, cause=Cause.BUSY),
+            do.JoinLegs(a=do.LegId(0), b=nobody),
+            do.StartPlayback(leg=nobody, playback=do.PlaybackId(1), sounds=()),
+            do.StopPlayback(leg=nobody, playback=do.PlaybackId(1)),
+            do.SendDigits(leg=nobody, request=do.RequestId(2), keys="1"),
+            do.StartRecording(
+                leg=nobody, recording=do.RecordingId(3), both=False, max_s=None, silence_s=None, keep_as=None
+            ),
+            do.StopRecording(recording=do.RecordingId(3)),
+        ):
+            LiveCall.perform(live, live.task, command)
+        assert [type(event).__name__ for event in posted] == [
+            "LegEnded", "PlaybackEnded", "DigitsSent", "RecordingEnded",
+        ]  # fmt: skip
+        live.services.legs.hang_up(live.legs[do.LegId(0)], Cause.NORMAL)
