@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from offhook.storage.store import Storage
 
@@ -22,3 +23,16 @@ def storage(migrated: Path, tmp_path: Path) -> Iterator[Storage]:
     opened = Storage.open(tmp_path / "data")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_tracebacks() -> Iterator[None]:
+    """Faults that tests make are logged with a plain traceback: the coloured one takes seconds on a busy machine."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
+    yield
+    structlog.reset_defaults()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.support.customer import customer
-from tests.support.exchange import FAR, Exchange, exchange
+from tests.support.indoors import FAR, Exchange, exchange
 from tests.support.sip_party import DEADLINE_S
 from tests.support.sounds import RATE, encoded
 

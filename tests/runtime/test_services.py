@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from tests.support.exchange import exchange
+from tests.support.indoors import exchange
 from tests.support.sip_party import DOMAIN
 
 from offhook.runtime.live_call import LiveCall

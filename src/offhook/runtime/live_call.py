@@ -80,7 +80,7 @@ class LiveCall:
         match command:
             case do.Note():
                 self.note(command.kind, command.data)
-                if command.kind == "leg.answered":
+                if command.kind == "leg.answered" and command.data["leg"] == 0:
                     # Lists say since when it lasts, and a later server what the call was should this one die.
                     self.services.book.save(self.task.view())
             case do.PlaceLeg():
