@@ -38,6 +38,12 @@ def test_an_entry_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == '12:00:00.123  leg.answered            leg=0 to="a b" no=""\n'
 
 
+def test_what_lies_deeper_is_as_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 1, 1, 12, 0, 0, 123456).astimezone()
+    show_event({"at": at.isoformat(), "kind": "hook.tries", "data": {"tries": [{"ms": 0.1, "why": "a b"}, {}]}})
+    assert capsys.readouterr().out.endswith('tries=[{ms=0.1 why="a b"} {}]\n')
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [

@@ -37,6 +37,10 @@ def show_event(event: Mapping[str, Any]) -> None:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + " ".join(f"{name}={_plain(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_plain, value)) + "]"
     text = value if isinstance(value, str) else str(value)
     return f'"{text}"' if " " in text or not text else text
 

@@ -5,7 +5,6 @@ a caller hears next is the call's word, whom to call is routing's.
 """
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -421,7 +420,6 @@ def _statistics_noted(leg: SipLeg) -> Callable[[MediaLeg], None]:
             "leg.statistics",
             {
                 "leg": leg.id,
-                "at": time.time(),
                 "packets_received": found.packets_received,
                 "packets_sent": found.packets_sent,
                 "lost": found.lost,
