@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -80,6 +81,36 @@ async def test_a_stream_is_opened_once_and_used_both_ways(pair: tuple[Heard, Hea
     assert (data, hop) == (b"back", opened)
     here.sockets.send(b"three", wish)
     assert (await soon(there.stream))[1] == theirs
+
+
+KEEP_ALIVE_TIMER = "02"
+
+
+def kernel_timers(*ports: int) -> dict[int, str]:
+    """Which timer the kernel runs for the established connections of these local ports (proc(5), `tr`)."""
+    found = {}
+    for text in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, _, timer, *_ = text.split()
+        port = int(local.partition(":")[2], 16)
+        if state == "01" and port in ports:
+            found[port] = timer.partition(":")[0]
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="asks Linux what its timers are for")
+async def test_a_silent_peer_is_asked_whether_it_is_there(pair: tuple[Heard, Heard]) -> None:
+    here, there = pair
+    a = await here.sockets.listen(loopback("tcp"))
+    b = await there.sockets.listen(loopback("tcp"))
+    here.sockets.send(b"hello", Hop("tcp", a, b))
+    _, theirs = await soon(there.hops)
+    data, _ = await soon(there.stream)
+    assert data == b"hello"
+    both = (b[1], theirs.remote[1])
+    async with asyncio.timeout(DEADLINE_S):
+        # Until the kernel has its acknowledgement, another timer stands there.
+        while kernel_timers(*both) != dict.fromkeys(both, KEEP_ALIVE_TIMER):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_refused_connection_is_a_failed_hop(pair: tuple[Heard, Heard]) -> None:

@@ -28,6 +28,9 @@ RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 """A burst of calls waits in the kernel while Python is busy; the default holds about 150 messages."""
 STREAM_BACKLOG_BYTES = 1024 * 1024
 """A peer that reads nothing is cut off before its backlog costs more memory than this."""
+PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 120, 15, 4
+"""A stream that has been silent is asked by the kernel whether its peer is there: one that lost its power or its NAT
+entry says no goodbye, and its connection would be kept for ever."""
 STREAMS_MAX = 5_000
 """Accepted at a time; each costs a descriptor, and calls need theirs."""
 STREAMS_PER_SOURCE_MAX = 200
@@ -82,6 +85,7 @@ class _Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # No isinstance: the transports of uvloop are not of asyncio's classes.
         self.transport = cast(asyncio.Transport, transport)
+        _probe(self.transport.get_extra_info("socket"))
         peer = self.transport.get_extra_info("peername")
         remote = self._remote or (peer[0], peer[1])
         if self.accepted and not self._owner.has_room(remote[0]):
@@ -274,6 +278,14 @@ class SipSockets:
 def _outgoing(local: Address) -> tuple[str, int] | None:
     """The address to leave from: ours, with any port."""
     return None if local[0] in ("0.0.0.0", "::") else (local[0], 0)
+
+
+def _probe(stream: socket.socket) -> None:
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", PROBE_AFTER_S), ("TCP_KEEPINTVL", PROBE_EVERY_S), ("TCP_KEEPCNT", PROBES)):
+        # Not every system lets a program choose; probing by its own pace is as good.
+        if (option := getattr(socket, name, None)) is not None:
+            stream.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _bound(address: ListenAddress) -> socket.socket:
