@@ -41,6 +41,7 @@ from offhook.runtime.sound.fetch import HttpSoundFetcher
 from offhook.runtime.sound.library import SoundLibrary
 from offhook.runtime.supervisor import Supervisor
 from offhook.runtime.switchboard import CallOrder, Switchboard
+from offhook.runtime.trunk_hosts import TrunkHosts
 from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import Webhooks
@@ -107,6 +108,7 @@ class Server:
         self._advertised_host = local_address_towards() if ip_address(host).is_unspecified else host
         self.domain = settings.sip_domain or self._advertised_host
         """Domain and realm of our phones."""
+        self._trunk_hosts = TrunkHosts()
         self._parts: _Parts | None = None
         self._stack = AsyncExitStack()
 
@@ -209,6 +211,7 @@ class Server:
             domain=self.domain,
             sip_hosts=settings.sip_hosts,
             any_caller_id=settings.dev,
+            is_trunk_host=self._trunk_hosts.has,
         )
         return Services(
             loop=asyncio.get_running_loop(),
@@ -245,8 +248,9 @@ class Server:
         announce(settings.data_dir, self.http_address)
         parts.supervisor.start()
         stack.callback(parts.supervisor.stop)
-        parts.trunks.follow()
+        self.directory_changed()
         stack.callback(parts.trunks.leave)
+        stack.callback(self._trunk_hosts.leave)
         warming = asyncio.ensure_future(web.warm())
         stack.callback(warming.cancel)
 
@@ -298,7 +302,9 @@ class Server:
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed."""
-        self._running.trunks.follow()
+        parts = self._running
+        parts.trunks.follow()
+        self._trunk_hosts.follow(parts.storage.directory.trunks())
 
     def not_ready(self) -> str | None:
         """Why calls cannot be made now."""

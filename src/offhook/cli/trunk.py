@@ -53,7 +53,7 @@ def add(
     if not added["prefixes"]:
         error_console().print("Nothing may be dialled through it: no --prefix was given.")
     if not added["from_addresses"]:
-        error_console().print("Calls from it are taken from a numeric --address only: no --from-address was given.")
+        error_console().print("Calls from it are taken only from where --address leads: no --from-address was given.")
 
 
 @trunk.command("list")

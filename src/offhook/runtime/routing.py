@@ -105,12 +105,15 @@ class Routing:
         domain: str,
         sip_hosts: Iterable[str],
         any_caller_id: bool,
+        is_trunk_host: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """`is_trunk_host`: whether a trunk that is known by its name has this address."""
         self._directory = directory
         self._prices = prices
         self._bindings = bindings
         self._domain = domain
         self._any_caller_id = any_caller_id
+        self._is_trunk_host = is_trunk_host
         self._hosts: set[str] = set()
         self._networks: list[IPv4Network | IPv6Network] = []
         for host in sip_hosts:
@@ -272,7 +275,7 @@ class Routing:
 
     def _is_trunk(self, hop: Hop) -> bool:
         host = hop.remote[0]
-        if self._directory.trunks_from(host):
+        if self._directory.trunks_from(host) or self._is_trunk_host(host):
             return True
         return any(_same_host(trunk, host) for trunk in self._directory.trunks())
 
