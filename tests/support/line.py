@@ -269,6 +269,16 @@ class Line:
                     return cast(dict[str, Any], event["data"])
         raise AssertionError(f"no {kind} within {within_s} s in {seen}")
 
+    async def until_ready(self, within_s: float = 10.0) -> None:
+        """Wait until the server says that it can take calls."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while asyncio.get_running_loop().time() < deadline:
+            async with self.server.session.get(f"{self.server.http}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not ready within {within_s} s")
+
     async def over(self, call_id: str, within_s: float = 10.0) -> dict[str, Any]:
         """Wait until a call is over; returns it."""
         deadline = asyncio.get_running_loop().time() + within_s

@@ -20,8 +20,6 @@ from tests.support.topics import topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-BACK_WITHIN_S = 10.0
-
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def doomed(tmp_path: Path) -> AsyncIterator[Server]:
@@ -42,18 +40,6 @@ def engine_pid(running: Server) -> int:
     children = (root / "task" / root.name / "children").read_text().split()
     (engine,) = [int(pid) for pid in children if "offhook-media" in (Path("/proc") / pid / "cmdline").read_text()]
     return engine
-
-
-async def back(running: Server) -> None:
-    """Wait until the server says that it can take calls."""
-    deadline = asyncio.get_running_loop().time() + BACK_WITHIN_S
-    async with running.session.get(f"{running.http}/readyz") as answer:
-        status = answer.status
-    while status != 200:
-        assert asyncio.get_running_loop().time() < deadline, f"not ready within {BACK_WITHIN_S} s"
-        await asyncio.sleep(0.02)
-        async with running.session.get(f"{running.http}/readyz") as answer:
-            status = answer.status
 
 
 @topic("trouble")
@@ -139,7 +125,7 @@ async def test_engine_killed(line: Line, doomed: Server) -> None:
     assert (status, shown["cause"]) == (200, "media_lost")
     wav = dict(pairs(await line.hook("/rec")))["wav"]
     assert find(read_wav((await line.file(wav))[1]), said[:4000]).likeness > 0.8
-    await back(doomed)
+    await line.until_ready()
     _, again = await line.talks({"play": "sound/beep"})
     await again.voice.hears_tone(1000.0)
     await again.hung_up()
