@@ -1,8 +1,10 @@
 """What commands print."""
 
+import io
+
 import pytest
 
-from offhook.cli.output import fields, money, rows, show_json
+from offhook.cli.output import Unfailing, fields, money, rows, show_json
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,10 @@ def test_rows_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     show_json({"å": 1})
     assert capsys.readouterr().out == '{\n  "å": 1\n}\n'
+
+
+def test_a_log_on_a_full_disk_stops_nothing() -> None:
+    with io.FileIO("/dev/full", "w") as full:
+        log = Unfailing(io.TextIOWrapper(full, write_through=True))  # type: ignore[type-var]
+        assert log.write("something\n") == 10
+        log.flush()

@@ -1,10 +1,11 @@
 """What commands print: columns for people, JSON for programs. Colours on a terminal only; a pipe gets plain text."""
 
+import contextlib
 import json
 import logging
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import structlog
 import typer
@@ -15,6 +16,7 @@ __all__ = [
     "AccountOption",
     "ConfigOption",
     "JsonOption",
+    "Unfailing",
     "console",
     "error_console",
     "fields",
@@ -80,6 +82,24 @@ def money(amount: int, currency: str) -> str:
     return f"{sign}{abs(amount) // 10000}.{abs(amount) % 10000:04d} {currency}"
 
 
+class Unfailing:
+    """A stream whose writes never fail: a log on a full disk must not end what is logged."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if the disk lets us."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def log_to_stderr(level: int) -> None:
     """Logs are key and value lines on standard error, and never among the output; no colours into a pipe."""
     structlog.configure(
@@ -91,7 +111,9 @@ def log_to_stderr(level: int) -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=cast(TextIO, Unfailing(sys.stderr)), format="%(levelname)s %(name)s: %(message)s"
+    )

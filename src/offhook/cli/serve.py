@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 import uvloop
 
-from offhook.cli.output import log_to_stderr
+from offhook.cli.output import Unfailing, log_to_stderr
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.runtime.garbage import collect_seldom, no_collections
 from offhook.storage.keys import new_id, new_secret
@@ -67,9 +67,7 @@ async def _serve(settings: Settings, credentials: str | None) -> None:
         print(f"ready api={server.http_address} sip={','.join(server.sip_addresses)}", flush=True)
         collect_seldom()
         await stop.wait()
-        print(
-            "stopping: no new calls; running ones may finish (once more to end them now)", file=sys.stderr, flush=True
-        )
+        Unfailing(sys.stderr).write("stopping: no new calls; running ones may finish (once more to end them now)\n")
         stop.clear()
         draining = asyncio.ensure_future(server.drain())
         again = asyncio.ensure_future(stop.wait())

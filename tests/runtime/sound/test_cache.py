@@ -7,7 +7,7 @@ import pytest
 
 from offhook.media.commands import Codec
 from offhook.media.frames import Samples, block, encode
-from offhook.runtime.sound.cache import SoundCache
+from offhook.runtime.sound.cache import SoundCache, SpareCache
 
 
 def noise(seed: int, count: int = 8000) -> Samples:
@@ -73,3 +73,24 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_keys_follow_the_content() -> None:
     assert SoundCache.key(b"a") == SoundCache.key(b"a") != SoundCache.key(b"b")
+
+
+def test_a_spare_cache_takes_its_room_when_it_is_needed_and_gives_it_back(tmp_path: Path) -> None:
+    spare = SpareCache(tmp_path)
+    assert spare.get("a") is None
+    spare.close()
+    assert list(tmp_path.iterdir()) == []
+    put = spare.put("a", noise(1))
+    assert spare.get("a") == put
+    assert put.path.is_relative_to(tmp_path)
+    spare.close()
+    assert spare.get("a") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spare_cache_lies_off_the_disk_where_the_system_can() -> None:
+    spare = SpareCache()
+    try:
+        assert spare.put("a", noise(1)).path.is_file()
+    finally:
+        spare.close()

@@ -11,7 +11,7 @@ from tests.support.sounds import encoded
 
 from offhook.flow.verbs import NamedSound, Speech, UrlSound
 from offhook.media.frames import sample_count
-from offhook.runtime.sound.cache import SoundCache
+from offhook.runtime.sound.cache import SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource
 from offhook.runtime.sound.library import FetchedSound, SoundLibrary, Unreachable
 
@@ -165,3 +165,33 @@ async def test_a_full_disk_is_a_bad_source(library: SoundLibrary, web: Web, monk
     monkeypatch.setattr(SoundCache, "put", full)
     with pytest.raises(BadSource, match="No space"):
         await library.prepare(UrlSound(url=URL))
+
+
+async def test_a_full_disk_silences_nobody(tmp_path: Path, web: Web, clock: Clock) -> None:
+    """Tones and files are kept off the disk then, revalidated as ever, and the room is given back at the end."""
+    folder = tmp_path / "sound"
+    cache = SoundCache(folder)
+    folder.rmdir()
+    folder.symlink_to("/dev/full")
+    made = SoundLibrary(cache, web, clock=clock, spare=SpareCache(tmp_path))
+    assert (await made.prepare(NamedSound(name="beep"))).path.is_file()
+    first = await made.prepare(UrlSound(url=URL))
+    assert first.path.is_file()
+    assert await made.prepare(UrlSound(url=URL)) == first
+    assert web.asked == [None, web.etag]
+    await made.close()
+    assert not first.path.exists()
+
+
+async def test_no_room_anywhere_is_a_bad_source(tmp_path: Path, web: Web) -> None:
+    folder = tmp_path / "sound"
+    cache = SoundCache(folder)
+    folder.rmdir()
+    folder.symlink_to("/dev/full")
+    made = SoundLibrary(cache, web, spare=SpareCache(folder))
+    try:
+        for sound in (NamedSound(name="beep"), UrlSound(url=URL)):
+            with pytest.raises(BadSource, match="cannot be kept"):
+                await made.prepare(sound)
+    finally:
+        await made.close()

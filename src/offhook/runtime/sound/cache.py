@@ -7,15 +7,20 @@ that the engine still plays does no harm: what is mapped stays until it is let g
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 from offhook.media.frames import HEADER, SAMPLE_RATE_HZ, FramesError, Samples, prepare, sample_count
 
-__all__ = ["PreparedSound", "SoundCache"]
+__all__ = ["PreparedSound", "SoundCache", "SpareCache"]
 
 CACHE_MAX_BYTES = 1024 * 1024 * 1024
+SPARE_MAX_BYTES = 64 * 1024 * 1024
+"""An hour of sound, in memory."""
+MEMORY_FOLDER = Path("/dev/shm")
+"""A folder in memory, where the system has one; else its folder for temporary files."""
 SUFFIX = ".frames"
 
 
@@ -91,6 +96,34 @@ class SoundCache:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}{SUFFIX}"
+
+
+class SpareCache:
+    """A small cache off the disk, for sounds that a full disk does not take; made when it is first needed."""
+
+    def __init__(self, parent: Path | None = None, max_bytes: int = SPARE_MAX_BYTES) -> None:
+        memory = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
+        self._parent = parent or memory
+        self._max_bytes = max_bytes
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._cache: SoundCache | None = None
+
+    def get(self, key: str) -> PreparedSound | None:
+        """What is kept under a key."""
+        return None if self._cache is None else self._cache.get(key)
+
+    def put(self, key: str, samples: Samples) -> PreparedSound:
+        """Keep samples under a key. Raises OSError when there is no room here either."""
+        if self._cache is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="offhook-sound-", dir=self._parent)
+            self._cache = SoundCache(Path(self._folder.name), self._max_bytes)
+        return self._cache.put(key, samples)
+
+    def close(self) -> None:
+        """Give the room back."""
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._folder = self._cache = None
 
 
 def _prepared(path: Path, count: int) -> PreparedSound:

@@ -18,7 +18,7 @@ import structlog
 from offhook.flow.verbs import NamedSound, Sound, UrlSound
 from offhook.media.frames import Samples
 from offhook.media.tones import tone
-from offhook.runtime.sound.cache import PreparedSound, SoundCache
+from offhook.runtime.sound.cache import PreparedSound, SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource, decode
 
 __all__ = ["FetchedSound", "SoundFetcher", "SoundLibrary", "Unreachable"]
@@ -65,9 +65,16 @@ class SoundLibrary:
     """All sounds of one server."""
 
     def __init__(
-        self, cache: SoundCache, fetcher: SoundFetcher, *, clock: Callable[[], float] = time.monotonic
+        self,
+        cache: SoundCache,
+        fetcher: SoundFetcher,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        spare: SpareCache | None = None,
     ) -> None:
+        """`spare` takes what `cache` cannot, for want of room on the disk."""
         self._cache = cache
+        self._spare = SpareCache() if spare is None else spare
         self._fetcher = fetcher
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -88,7 +95,7 @@ class SoundLibrary:
         """A file on a web server. Raises `BadSource`."""
         known = self._known.get(url)
         if known is not None and known.fresh_until > self._clock():
-            kept = self._cache.get(known.key)
+            kept = self._get(known.key)
             if kept is not None:
                 return kept
         return await self._shared(url)
@@ -96,13 +103,15 @@ class SoundLibrary:
     async def prepare_tone(self, name: str) -> PreparedSound:
         """A tone of ours, such as `beep` or `ringback/se`. Raises `BadSource`."""
         key = f"tone-{name.replace('/', '-')}"
-        kept = self._cache.get(key)
+        kept = self._get(key)
         if kept is not None:
             return kept
         try:
-            return self._cache.put(key, tone(name))
+            return self._put(key, tone(name))
         except ValueError as error:
             raise BadSource(str(error)) from None
+        except OSError as error:
+            raise BadSource(f"the tone cannot be kept ({error.strerror})") from None
 
     async def prepare_file(self, path: Path) -> PreparedSound:
         """A file of this machine, for what the operator or the call itself has put there. Raises `BadSource`."""
@@ -118,6 +127,18 @@ class SoundLibrary:
         for task in list(self._under_way.values()):
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._spare.close()
+
+    def _get(self, key: str) -> PreparedSound | None:
+        return self._cache.get(key) or self._spare.get(key)
+
+    def _put(self, key: str, samples: Samples) -> PreparedSound:
+        """Keep it, off the disk if that is full: running calls must be heard all the same. Raises OSError."""
+        try:
+            return self._cache.put(key, samples)
+        except OSError as error:
+            log.warning("sound.disk", why=str(error))
+            return self._spare.put(key, samples)
 
     async def _shared(self, url: str) -> PreparedSound:
         task = self._under_way.get(url)
@@ -130,7 +151,7 @@ class SoundLibrary:
 
     async def _fetch(self, url: str) -> PreparedSound:
         known = self._known.get(url)
-        kept = None if known is None else self._cache.get(known.key)
+        kept = None if known is None else self._get(known.key)
         if known is None or kept is None:
             return await self._fetch_whole(url)
         try:
@@ -166,12 +187,12 @@ class SoundLibrary:
     async def _decoded(self, content: bytes) -> PreparedSound:
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self._pool, SoundCache.key, content)
-        kept = self._cache.get(key)
+        kept = self._get(key)
         if kept is not None:
             return kept
         samples: Samples = await loop.run_in_executor(self._pool, decode, content)
         try:
-            return self._cache.put(key, samples)
+            return self._put(key, samples)
         except OSError as error:
             raise BadSource(f"the sound cannot be kept ({error.strerror})") from None
 

@@ -81,11 +81,11 @@ async def test_locked_database(line: Line, doomed: Server) -> None:
 
 
 @topic("trouble")
-async def test_disk_that_takes_no_recording(line: Line, doomed: Server) -> None:
-    """A recording that cannot be written makes its action fail; the call itself goes on, and so do others."""
-    recordings = doomed.data_dir / "recordings"
-    recordings.rmdir()
-    recordings.symlink_to("/dev/full")
+async def test_disk_that_takes_no_files(line: Line, doomed: Server) -> None:
+    """A recording that cannot be written makes its action fail; the call goes on, and sounds are heard all the same."""
+    for folder in (doomed.data_dir / "recordings", doomed.data_dir / "sound"):
+        folder.rmdir()
+        folder.symlink_to("/dev/full")
     start = {"record": line.on("/rec", ""), "next": line.on("/next", {"play": "sound/beep"})}
     cid, party = await line.talks(start, whenhangup=line.on("/end", ""))
     fields = dict(pairs(await line.hook("/next")))
