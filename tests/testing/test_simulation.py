@@ -69,7 +69,14 @@ def test_what_crosses_a_hang_up_is_nothing() -> None:
 
 def test_a_refused_start_is_said_and_no_call_is_made() -> None:
     lines = play("credit 1", "  POST /a1/calls\n    from=+1\n    to=+46700000003\n    voice_start=no url")
-    assert [line.text[:4] for line in lines] == ["403 "]
+    assert texts(lines) == ["403 The voice_start you tried to use is not a valid URL"]
+
+
+def test_a_phone_of_ours_runs_its_own_number_whatever_it_dials() -> None:
+    lines = play(
+        'number +46001234567 runs {"hangup": "busy"}\nnumber +2 runs {"hangup": "404"}', "  +46001234567 calls +2"
+    )
+    assert "+46001234567 is hung up: busy" in texts(lines)
 
 
 def test_what_plays_to_a_party_that_left_is_over() -> None:

@@ -46,6 +46,7 @@ from offhook.call.stage import target_text
 from offhook.flow.dialects.choose import read_start
 from offhook.flow.dialects.elks import Elks
 from offhook.flow.dialects.elks_values import target
+from offhook.flow.dialects.elks_words import wrong_start
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Document, Flow, Next
 from offhook.flow.view import CallId, Cause
@@ -67,6 +68,8 @@ STEPS_MAX = 20_000
 SAME_MOMENT_S = 1e-4
 """A deadline that went through a restart is as fine as the wall clock."""
 PARTY = LegId(0)
+PHONES = "+4600"
+"""Numbers that SIP phones of ours register as begin so."""
 
 
 class Stuck(Exception):
@@ -156,18 +159,24 @@ class _Simulation:
                     now=self._now,
                     owner="u1",
                     dialect=self._elks,
-                    start=self._start(self._scenario.numbers.get(begins.to, "")),
+                    start=self._start(self._runs(begins)),
                     tariff=self._scenario.prices.incoming,
                 )
             case PlacesCall():
                 try:
                     self._call = self._placed(begins)
                 except DocumentError as error:
-                    self._say(f"403 {error}")
+                    self._say(f"403 {wrong_start(begins.params['voice_start'], error)}")
                     return
             case _:
                 assert_never(begins)
         self._drain()
+
+    def _runs(self, begins: Calls) -> str:
+        """What an incoming call runs: a phone of ours (`+4600…`) its own number's setting, whatever it dials."""
+        numbers = self._scenario.numbers
+        own = numbers.get(begins.from_) if begins.from_.startswith(PHONES) else None
+        return numbers.get(begins.to, "") if own is None else own
 
     def _placed(self, begins: PlacesCall) -> Call:
         params = begins.params

@@ -74,3 +74,11 @@ def test_urls_and_what_clears_them() -> None:
     assert url_or_empty(request(), "u") is None
     with pytest.raises(ElksError, match="The u you tried to use is not a valid URL"):
         url_or_empty(request(u="ftp://a.example"), "u")
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [({}, 100), ({"limit": ""}, 100), ({"limit": "100"}, 100), ({"limit": "10000"}, 100), ({"limit": "99"}, 99)],
+)
+def test_a_page_has_a_hundred_at_most_and_if_nothing_is_said(asked: dict[str, str], limit: int) -> None:
+    assert Bounds.of(request(**asked)).limit == limit

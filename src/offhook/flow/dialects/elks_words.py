@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from offhook.flow.dialects.dialect import Params
+from offhook.flow.errors import DocumentError, WrongUrl
 from offhook.flow.program import Outcome, OutcomeKind
 from offhook.flow.verbs import Dial, Verb
 from offhook.flow.view import CallId, CallView, Cause, Direction, LegView, Performed, RecordingView
@@ -30,6 +31,7 @@ __all__ = [
     "recorded",
     "recording_id",
     "stored_time",
+    "wrong_start",
 ]
 
 HIDDEN_CALLER = "anonymous"
@@ -210,6 +212,13 @@ def call_object(view: CallView) -> dict[str, Any]:
         "recordings": [f"c{identifier}" for identifier in view.recordings] or None,
     }
     return {name: value for name, value in described.items() if value is not None}
+
+
+def wrong_start(text: str, error: DocumentError, name: str = "voice_start") -> str:
+    """What the REST API says of a `voice_start` that cannot be run; of what is no URL, in the service's own words."""
+    if isinstance(error, WrongUrl) and not text.lstrip().startswith("{"):
+        return f"The {name} you tried to use is not a valid URL"
+    return f"Invalid {name}: {error}"
 
 
 def actions(view: CallView) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from offhook.config import Settings
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.dialects.elks_values import number
-from offhook.flow.dialects.elks_words import live_time
+from offhook.flow.dialects.elks_words import live_time, wrong_start
 from offhook.flow.dialects.urls import absolute_url
-from offhook.flow.errors import DocumentError, WrongUrl
+from offhook.flow.errors import DocumentError
 from offhook.flow.program import Document
 from offhook.storage.prices import PriceList
 from offhook.storage.records import Page
@@ -98,12 +98,8 @@ def start_of(text: str, name: str = "voice_start") -> Document | Reading:
     """A URL, or a document written out. Raises `ElksError` with what is wrong in it."""
     try:
         return read_start(text, DIALECTS["elks"], key=name)
-    except WrongUrl as error:
-        if text.lstrip().startswith("{"):
-            raise ElksError(403, f"Invalid {name}: {error}") from None
-        raise ElksError(403, f"The {name} you tried to use is not a valid URL") from None
     except DocumentError as error:
-        raise ElksError(403, f"Invalid {name}: {error}") from None
+        raise ElksError(403, wrong_start(text, error, name)) from None
 
 
 def url_or_empty(request: ElksRequest, name: str) -> str | None:

@@ -49,7 +49,7 @@ async def test_passed_on(line: Line) -> None:
 
 @topic("connect")
 async def test_caller_leaves(line: Line) -> None:
-    """When the caller hangs up the other is let go, no `next` is asked, and the log says `failed` or `success`."""
+    """When the caller ends the talk no `next` is asked, the other is let go: `hangup` in the log, the leg a `success`."""
     a, b = await caller_and_callee(
         line, {"connect": line.far(), "next": line.on("/next", {}), "whenhangup": line.on("/end", "")}
     )
@@ -59,6 +59,8 @@ async def test_caller_leaves(line: Line) -> None:
     assert line.got("/next") == []
     (leg,) = json.loads(fields["legs"])
     assert (leg["state"], leg["from"], leg["to"]) == ("success", CALLER, line.far())
+    (action,) = json.loads(fields["actions"])
+    assert (action["result"], action["why"]) == ("failed", "hangup")
     assert fields["state"] == "success"
 
 
