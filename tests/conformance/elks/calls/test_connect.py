@@ -49,7 +49,7 @@ async def test_passed_on(line: Line) -> None:
 
 @topic("connect")
 async def test_caller_leaves(line: Line) -> None:
-    """Who calls and ends the talk: no `next` is asked, the other is let go; `hangup` in the log, the leg a `success`."""
+    """The caller ends the talk: no `next` is asked, the other is let go; the log says `hangup`, the leg `success`."""
     a, b = await caller_and_callee(
         line, {"connect": line.far(), "next": line.on("/next", {}), "whenhangup": line.on("/end", "")}
     )
