@@ -59,6 +59,20 @@ async def test_a_datagram_arrives_with_its_hop_and_the_answer_goes_back(pair: tu
     assert (await soon(here.datagrams))[0] == b"answer"
 
 
+async def test_what_waits_unread_is_counted_and_gone_once_it_is_read(pair: tuple[Heard, Heard]) -> None:
+    here, _ = pair
+    address = await here.sockets.listen(loopback("udp"))
+    assert here.sockets.waiting_bytes() == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        for _ in range(10):
+            # Loopback hands over within the call, and the loop has no turn in between.
+            far.sendto(b"x" * 600, address)
+    assert here.sockets.waiting_bytes() >= 10 * 600
+    for _ in range(10):
+        await soon(here.datagrams)
+    assert here.sockets.waiting_bytes() == 0
+
+
 async def test_a_stream_is_opened_once_and_used_both_ways(pair: tuple[Heard, Heard]) -> None:
     here, there = pair
     a = await here.sockets.listen(loopback("tcp"))

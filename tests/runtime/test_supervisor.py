@@ -12,7 +12,14 @@ from tests.support.sip_party import DEADLINE_S, Party, description, party
 
 from offhook.runtime import supervisor as module
 from offhook.runtime.sip_driver import now
-from offhook.runtime.supervisor import REFUSE_ABOVE_S, TAKE_BELOW_S, LoadGuard, Supervisor
+from offhook.runtime.supervisor import (
+    REFUSE_ABOVE_BYTES,
+    REFUSE_ABOVE_S,
+    TAKE_BELOW_BYTES,
+    TAKE_BELOW_S,
+    LoadGuard,
+    Supervisor,
+)
 from offhook.sip import events as sip
 from offhook.storage.records import recordings_page
 from offhook.storage.rows import RecordingRow
@@ -36,6 +43,23 @@ def test_lasting_lateness_refuses_until_there_is_room_again() -> None:
     taken = [guard.measured(0.0) for _ in range(20)]
     assert taken.count(True) == 1
     assert not guard.refusing
+
+
+def test_what_waits_unread_refuses_at_once_until_it_is_read() -> None:
+    guard = LoadGuard()
+    assert not guard.measured(0.0, REFUSE_ABOVE_BYTES)
+    assert guard.measured(0.0, REFUSE_ABOVE_BYTES + 1)
+    assert guard.refusing
+    assert not guard.measured(0.0, TAKE_BELOW_BYTES + 1)
+    assert guard.measured(0.0, TAKE_BELOW_BYTES)
+    assert not guard.refusing
+
+
+def test_both_must_be_well_again() -> None:
+    guard = LoadGuard()
+    guard.measured(10.0, REFUSE_ABOVE_BYTES + 1)
+    assert not guard.measured(0.0, 0)
+    assert guard.refusing
 
 
 def test_a_loop_that_runs_early_counts_as_on_time() -> None:
@@ -71,7 +95,7 @@ class Told(LoadGuard):
         self.late_s = late_s
         self.decided = asyncio.Event()
 
-    def measured(self, late_s: float) -> bool:
+    def measured(self, late_s: float, waiting_bytes: int = 0) -> bool:
         changed = super().measured(self.late_s)
         if changed:
             # What follows from it is done in the same turn of the loop.

@@ -19,26 +19,33 @@ __all__ = ["LoadGuard", "Supervisor"]
 
 log = structlog.get_logger(__name__)
 
-TICK_S = 0.05
+TICK_S = 0.02
 REFUSE_ABOVE_S = 0.15
 """Smoothed lateness of the loop from which on new calls are refused; SIP repeats after 0.5 s."""
 TAKE_BELOW_S = 0.05
+REFUSE_ABOVE_BYTES = 160 * 1024
+"""Of SIP waiting in the kernel, as it counts them: about 125 messages, which is 0.15 s of work. The loop can be on time
+in every turn and still be seconds behind what its sockets hold."""
+TAKE_BELOW_BYTES = 16 * 1024
 SMOOTHING = 0.3
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
 
 
 class LoadGuard:
-    """Decides from the loop's lateness whether new calls are taken. Plain arithmetic: time is an argument."""
+    """Decides whether new calls are taken, from the loop's lateness and from what waits unread. Plain arithmetic."""
 
     def __init__(self) -> None:
         self.lateness_s = 0.0
+        self.waiting_bytes = 0
         self.refusing = False
 
-    def measured(self, late_s: float) -> bool:
+    def measured(self, late_s: float, waiting_bytes: int = 0) -> bool:
         """Take a measurement; whether the decision changed."""
         self.lateness_s += SMOOTHING * (max(0.0, late_s) - self.lateness_s)
-        refuse = self.lateness_s > (TAKE_BELOW_S if self.refusing else REFUSE_ABOVE_S)
+        self.waiting_bytes = waiting_bytes
+        most_s, most_bytes = (TAKE_BELOW_S, TAKE_BELOW_BYTES) if self.refusing else (REFUSE_ABOVE_S, REFUSE_ABOVE_BYTES)
+        refuse = self.lateness_s > most_s or waiting_bytes > most_bytes
         changed = refuse != self.refusing
         self.refusing = refuse
         return changed
@@ -79,7 +86,10 @@ class Supervisor:
         if self.draining:
             return "the server is stopping"
         if self.load.refusing:
-            return f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late)"
+            return (
+                f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late, "
+                f"{self.load.waiting_bytes} octets of SIP wait)"
+            )
         return None
 
     def _schedule(self) -> None:
@@ -87,9 +97,13 @@ class Supervisor:
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
-        changed = self.load.measured(time.monotonic() - self._due)
+        changed = self.load.measured(time.monotonic() - self._due, self._driver.sockets.waiting_bytes())
         if changed and not self.draining:
-            log.warning("load.refusing" if self.load.refusing else "load.taking", late_s=round(self.load.lateness_s, 3))
+            log.warning(
+                "load.refusing" if self.load.refusing else "load.taking",
+                late_s=round(self.load.lateness_s, 3),
+                waiting_bytes=self.load.waiting_bytes,
+            )
             if self.load.refusing:
                 self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
             else:
