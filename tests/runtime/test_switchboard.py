@@ -232,14 +232,12 @@ async def test_a_phone_registers_and_is_called(storage: Storage, user: str) -> N
         await x.over()
 
 
-@pytest.mark.parametrize(
-    ("user", "password", "status"), [("4600100", "wrong", 401), ("4600999", "x", 404), ("46101000001", "x", 404)]
-)
-async def test_who_does_not_register(storage: Storage, user: str, password: str, status: int) -> None:
+@pytest.mark.parametrize(("user", "password"), [("4600100", "wrong"), ("4600999", "x"), ("46101000001", "x")])
+async def test_who_does_not_register_learns_no_more_than_that(storage: Storage, user: str, password: str) -> None:
     async with exchange(storage) as x, party() as phone:
         registers(phone, x, user=user, password=password)
         change = await phone.wait(sip.RegistrationChanged)
-        assert (change.state, change.status) == (sip.RegistrationState.WAITING, status)
+        assert (change.state, change.status) == (sip.RegistrationState.WAITING, 401)
         assert x.driver.endpoint.lookup(Uri.sip(user, DOMAIN), now()) == ()
 
 
@@ -247,7 +245,7 @@ async def test_a_phone_that_was_taken_away_registers_no_more(storage: Storage) -
     async with exchange(storage) as x, party() as phone:
         x.storage.directory.deallocate(x.phone.row.id)
         registers(phone, x)
-        assert (await phone.wait(sip.RegistrationChanged)).status == 404
+        assert (await phone.wait(sip.RegistrationChanged)).status == 401
 
 
 async def test_a_phone_calls_and_its_own_number_decides(storage: Storage) -> None:
@@ -298,7 +296,7 @@ async def test_a_phone_cannot_call_in_another_ones_name(storage: Storage) -> Non
     async with exchange(storage) as x, party() as phone:
         other = x.storage.directory.add_phone(x.account, "+4600200", voice_start='{"play":"sound/beep"}')
         dials(phone, x, FAR, from_="4600200")
-        assert (await phone.wait(sip.Refused)).status == 403
+        assert (await phone.wait(sip.Refused)).status == 401
         registers(phone, x, user="4600200")
         assert (await phone.wait(sip.RegistrationChanged)).status == 401, "another one's name with its own password"
         assert x.board.live == {}

@@ -256,7 +256,7 @@ class Routing:
         phone = self.phone_of(invite.from_.uri)
         if phone is not None:
             return Arrival(source=Source.PHONE, number=phone, from_=phone.number, to=to)
-        if self._is_trunk(invite.hop):
+        if self.is_trunk(invite.hop.remote[0]):
             number = self._directory.number(to)
             if number is None or number.kind != "trunk":
                 asked = dialled_number(invite.to.uri.username)
@@ -273,8 +273,8 @@ class Routing:
         phone = self._directory.phone(uri.username or "")
         return phone if phone is not None and phone.active else None
 
-    def _is_trunk(self, hop: Hop) -> bool:
-        host = hop.remote[0]
+    def is_trunk(self, host: str) -> bool:
+        """Whether calls from an address are a trunk's."""
         if self._directory.trunks_from(host) or self._is_trunk_host(host):
             return True
         return any(_same_host(trunk, host) for trunk in self._directory.trunks())

@@ -17,17 +17,24 @@ from offhook.sip.commands import EndpointConfig
 from offhook.sip.endpoint import Endpoint
 from offhook.sip.events import CloseHop, Event, IncomingInvite, RegisterReceived, Resolve, StrayMessage
 from offhook.sip.hop import Hop, HopChange, Now, Way
+from offhook.sip.overload import draft
 
 __all__ = ["SipDriver", "now"]
 
 log = structlog.get_logger(__name__)
 
 SERVER_ERROR = 500
+UNHEARD = "unheard"
 
 
 def now() -> Now:
     """The time, twice."""
     return Now(time.monotonic(), time.time())
+
+
+def _begins_something(data: bytes, hop: Hop) -> bool:
+    """A REGISTER, or an INVITE outside of any dialog: what runs already goes on."""
+    return data.startswith(b"REGISTER ") or draft(data, hop) is not None
 
 
 class SipDriver:
@@ -36,6 +43,8 @@ class SipDriver:
     def __init__(self, on_event: Callable[[Event], None] = lambda _: None) -> None:
         self.on_event = on_event
         """Takes everything the endpoint says to its application; set before `start`."""
+        self.unheard: Callable[[str], bool] = lambda _: False
+        """Whether nothing new is taken from an address: not parsed, not remembered, not answered."""
         self.strays: dict[str, int] = {}
         """Messages that belonged nowhere, by kind; for `doctor` and counters."""
         self._resolver = Resolver()
@@ -116,6 +125,9 @@ class SipDriver:
 
     def _datagram(self, data: bytes, hop: Hop) -> None:
         if self._endpoint is None:
+            return
+        if self.unheard(hop.remote[0]) and _begins_something(data, hop):
+            self.strays[UNHEARD] = self.strays.get(UNHEARD, 0) + 1
             return
         self._endpoint.handle_datagram(data, hop, now())
         self.pump()

@@ -27,6 +27,7 @@ from offhook.runtime.routing import Arrival, Caller, Source
 from offhook.runtime.services import Services
 from offhook.runtime.sip_causes import status_of
 from offhook.runtime.sip_driver import SipDriver, now
+from offhook.runtime.source_guard import REFUSE_S, SourceGuard
 from offhook.sip import events as sip
 from offhook.sip.digest import Algorithm, Verdict, compute_ha1
 from offhook.sip.headers.auth import Credentials
@@ -69,6 +70,8 @@ class Switchboard:
         self.live: dict[CallId, LiveCall] = {}
         self.on_registration: list[Callable[[sip.RegistrationChanged], None]] = []
         services.forget = self.forget
+        self._guesses = SourceGuard()
+        driver.unheard = self._unheard
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -154,8 +157,12 @@ class Switchboard:
 
     def _invited(self, invite: sip.IncomingInvite) -> None:
         arrival = self._services.routing.arrival(invite)
+        if arrival.source is not Source.TRUNK and self._unheard(invite.hop.remote[0]):
+            self._reject(invite, FORBIDDEN)
+            return
         if arrival.source is Source.STRANGER:
             log.info("call.stranger", peer=invite.hop.remote[0])
+            self._guessed(invite)
             self._reject(invite, FORBIDDEN)
             return
         if arrival.source is Source.PHONE and not self._proved(invite, arrival.number):
@@ -204,35 +211,39 @@ class Switchboard:
         self._driver.pump()
 
     def _registering(self, event: sip.RegisterReceived) -> None:
-        phone = self._services.routing.phone_of(event.aor)
-        if phone is None:
-            self._driver.endpoint.reject_request(event.handle, NOT_FOUND, now())
-        elif self._proved(event, phone):
+        if self._unheard(event.hop.remote[0]):
+            self._driver.endpoint.reject_request(event.handle, FORBIDDEN, now())
+        elif self._proved(event, self._services.routing.phone_of(event.aor)):
             self._driver.endpoint.accept_register(event.handle, now())
 
     def _proved(self, request: sip.IncomingInvite | sip.RegisterReceived, phone: NumberRow | None) -> bool:
-        """Whether a request comes from the phone it names; if not yet, it has been challenged or refused."""
+        """Whether a request comes from the phone it names; if not yet, it has been challenged or refused.
+
+        A phone that does not exist, or is another's, is challenged as one whose password is wrong: nobody learns which
+        numbers there are.
+        """
         endpoint, handle = self._driver.endpoint, request.handle
         user = self._claimed(request.credentials)
-        if phone is None or user is None:
+        if user is None:
             endpoint.challenge(handle, now())
             return False
-        secret = self._services.directory.phone_secret(phone)
+        secret = None if phone is None else self._services.directory.phone_secret(phone)
         known = self._services.directory.phone(user)
-        if secret is None or known is None or known.id != phone.id:
-            endpoint.reject_request(handle, FORBIDDEN, now())
-            return False
-        verdict = endpoint.check_credentials(handle, _ha1s(user, self._services.domain, secret), now())
+        if phone is None or secret is None or known is None or known.id != phone.id:
+            secret = None
+        ha1s = {} if secret is None else _ha1s(user, self._services.domain, secret)
+        verdict = endpoint.check_credentials(handle, ha1s, now())
         if verdict is Verdict.OK:
             return True
         if verdict is Verdict.MALFORMED:
             endpoint.reject_request(handle, BAD_REQUEST, now())
-        else:
-            if verdict is not Verdict.STALE:
-                log.info(
-                    "phone.refused", phone=phone.number, why="no credentials" if verdict is None else verdict.value
-                )
-            endpoint.challenge(handle, now(), stale=verdict is Verdict.STALE)
+            return False
+        if verdict is Verdict.WRONG:
+            self._guessed(request)
+        if verdict is not Verdict.STALE:
+            why = "no credentials" if verdict is None else verdict.value
+            log.info("phone.refused", peer=request.hop.remote[0], phone=phone and phone.number, why=why)
+        endpoint.challenge(handle, now(), stale=verdict is Verdict.STALE)
         return False
 
     def _claimed(self, credentials: tuple[Credentials, ...]) -> str | None:
@@ -241,6 +252,16 @@ class Switchboard:
             if each.get("realm") == self._services.domain:
                 return each.get("username")
         return None
+
+    def _guessed(self, request: sip.IncomingInvite | sip.RegisterReceived) -> None:
+        """Count a wrong password or a stranger's call against where it came from."""
+        peer = request.hop.remote[0]
+        if self._guesses.guessed(peer, now().mono):
+            log.warning("sip.source_refused", peer=peer, for_s=REFUSE_S)
+
+    def _unheard(self, host: str) -> bool:
+        """Whether an address has guessed so often that it is not listened to now; a trunk's never is."""
+        return self._guesses.refuses(host, now().mono) and not self._services.routing.is_trunk(host)
 
 
 def _start_of(number: NumberRow, dialect: Dialect) -> tuple[Next, str]:

@@ -115,10 +115,11 @@ def test_18_2_1_and_rfc_3581_the_via_learns_where_it_came_from() -> None:
     assert response_hop(default, hop).remote == ("198.51.100.7", 5060)
 
 
-def test_18_2_2_maddr_and_streams() -> None:
+def test_18_2_2_maddr_is_not_followed_and_streams_are() -> None:
     side = Recorder()
     maddr = side.request(via="SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK-a;maddr=192.0.2.77")
-    assert response_hop(maddr, side.hop).remote == ("192.0.2.77", 5060)
+    # Against the letter: whoever asks cannot have the answer sent to somebody else.
+    assert response_hop(maddr, side.hop).remote == (side.hop.remote[0], 5060)
     stream = Hop("tcp", US, ("192.0.2.9", 33333), 4)
     assert response_hop(maddr, stream) is stream
 

@@ -141,12 +141,14 @@ def stamp_via(request: Request, hop: Hop) -> None:
 
 
 def response_hop(request: Request, hop: Hop) -> Hop:
-    """Where responses to a request go (section 18.2.2, RFC 3581): for UDP by Via, always from where it was received."""
+    """Where responses to a request go (section 18.2.2, RFC 3581): for UDP by Via, always from where it was received.
+
+    Against section 18.2.2 a ``maddr`` is not followed: by it anybody could have our answers and their repeats sent to
+    a third party. It is for multicast, which we do not listen to.
+    """
     via = request.via
     if hop.transport != "udp":
         return hop
-    if via.maddr is not None:
-        return Hop("udp", hop.local, (via.maddr.strip("[]"), via.port or DEFAULT_PORT["udp"]))
     if via.wants_rport:
         return hop
     return Hop("udp", hop.local, (hop.remote[0], via.port or DEFAULT_PORT["udp"]))
