@@ -42,6 +42,8 @@ def serve(
     except SettingsError as error:
         _stop(str(error))
     log_to_stderr(logging.INFO)
+    # Whatever is made from here on (database, prepared sound) is ours alone, also in a folder that others may enter.
+    os.umask(0o077)
     credentials = None
     if settings.dev and settings.bootstrap_account is None:
         credentials = _dev_credentials(settings.data_dir)
