@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from tests.support.engine_binary import engine_binary
+from tests.support.processes import rests
 from tests.support.rtp_peer import RtpPeer
 
 from offhook.media import commands as c
@@ -149,6 +150,16 @@ async def test_it_plays_what_was_prepared_packet_by_packet(
     assert [packet.timestamp for packet in packets] == [(first.timestamp + 160 * n) & 0xFFFFFFFF for n in range(32)]
     assert [packet.marker for packet in packets] == [True] + [False] * 31
     assert {(packet.ssrc, packet.payload_type) for packet in packets} == {(first.ssrc, 8)}
+
+
+async def test_an_engine_whose_last_session_has_gone_rests(engine: MediaEngine, ear: Ear, peers: list[RtpPeer]) -> None:
+    await opened(engine, ear, S1)
+    engine.send(remote(S1, peers[0], send_silence=True))
+    await peers[0].receive(5)
+    engine.send(c.CloseSession(session=S1))
+    await ear.wait(e.SessionClosed)
+    assert engine.pid is not None
+    assert await rests(engine.pid)
 
 
 async def test_a_sound_that_is_none_fails_the_playback_with_its_reason(

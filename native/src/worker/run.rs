@@ -129,6 +129,10 @@ impl Worker {
     /// How long to wait: until the next turn, which the timer tells more finely than milliseconds.
     fn arm_timer(&mut self) -> EpollTimeout {
         let Some(deadline) = self.wheel.deadline_us() else {
+            // A timer that has rung is ready until it is set anew: with nobody left to serve it would wake us for ever.
+            if self.armed_us.take().is_some() {
+                let _ = self.timer.unset();
+            }
             return EpollTimeout::NONE;
         };
         if deadline <= super::clock::monotonic_us() {
