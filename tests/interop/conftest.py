@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,10 @@ from tests.support.engine_binary import engine_binary
 from tests.support.exchange import Exchange, exchange
 from tests.support.sipp import SIPP
 
+HERE = Path(__file__).parent
+BUILD_AND_TEST_S = 600
+"""The first test of a file waits for the media engine to be built, where it is not yet."""
+
 PEERS = {"sipp": SIPP, "baresip": BARESIP and MODULES}
 PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
 
@@ -17,6 +22,8 @@ PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip by name what needs a peer that is not here: a test marked `interop("sipp")`."""
     for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(BUILD_AND_TEST_S))
         for mark in item.iter_markers("interop"):
             for peer in mark.args:
                 if not PEERS[peer]:
