@@ -96,7 +96,8 @@ async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
         )  # fmt: skip
     try:
         http, sip = await asyncio.wait_for(_ready(process, log_path), READY_WITHIN_S)
-        async with aiohttp.ClientSession() as session:
+        # A connection each: a kept one may be closed by the server just as the next request is written.
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             yield Server(process, data_dir, http, sip, session, log_path)
     finally:
         if process.returncode is None:

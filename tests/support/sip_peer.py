@@ -89,12 +89,16 @@ class Message:
 
     @property
     def call_id(self) -> str:
-        return self["Call-ID"]
+        return next(iter(self.all("Call-ID")), "")
 
     @property
     def cseq(self) -> tuple[int, str]:
         number, method = self["CSeq"].split()
         return int(number), method
+
+    def answers(self, method: str) -> bool:
+        """Whether this is a response to such a request; what answers rubbish may have no CSeq."""
+        return any(value.split()[-1:] == [method] for value in self.all("CSeq"))
 
     @property
     def to_tag(self) -> str:
@@ -113,7 +117,7 @@ class Message:
         if wanted[0].isdigit():
             code, _, method = wanted.partition(" ")
             pattern = code.replace("x", r"\d")
-            return bool(re.fullmatch(pattern, str(self.status))) and (not method or self.cseq[1] == method)
+            return bool(re.fullmatch(pattern, str(self.status))) and (not method or self.answers(method))
         return self.method == wanted
 
 
@@ -143,7 +147,7 @@ class SipPeer(asyncio.DatagramProtocol):
         if not data.strip():
             return
         message = parse(data, addr)
-        self.log.append(f"<- {message.start} [{message['CSeq']}]")
+        self.log.append(f"<- {message.start} [{' '.join(message.all('CSeq'))}]")
         self.waiting.append(message)
 
     def send(self, text: str | bytes, to: tuple[str, int] | None = None) -> None:
