@@ -421,8 +421,9 @@ async def test_record_whole_call(line: Line) -> None:
     told = dict(pairs(await line.hook("/rec")))
     both = read_wav((await line.file(told["wav"]))[1])
     # Two voices at once, equally loud: each is about 0.7 of the sum.
-    assert find(both, one[2000:8000]).likeness > 0.4
-    assert find(both, other[2000:8000]).likeness > 0.4
+    for said in (one, other):
+        # Half seconds of it: on a machine that others keep busy a packet that comes late is missing somewhere.
+        assert max(find(both, said[n : n + 4000]).likeness for n in (0, 2000, 4000, 6000)) > 0.5
     await line.hook("/end")
     assert (await line.call(cid))["recordings"] == [f"{cid}-r0"]
     assert len(line.got("/rec")) == 1
