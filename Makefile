@@ -12,16 +12,21 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(RUST_SOURCES)
+# $(1): what to install. One call of pip, since each builds the engine.
+define install
 	@scripts/preflight
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "setting up (Python packages and the media engine; the first time takes a few minutes)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'
+endef
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(RUST_SOURCES)
+	$(call install,.)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
+$(VENV)/.installed-dev: pyproject.toml constraints.txt $(RUST_SOURCES)
+	$(call install,.[dev])
+	@touch $(VENV)/.installed $@
 
 setup: $(VENV)/.installed ## install what running needs into .venv
 
