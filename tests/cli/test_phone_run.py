@@ -2,20 +2,29 @@
 
 import asyncio
 import json
+import os
+import signal
 import tempfile
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.engine_binary import engine_binary
+from tests.support.indoors import PHONE, Exchange, exchange
+from tests.support.sip_party import DEADLINE_S, DOMAIN
 
 from offhook.app import Server
-from offhook.cli.phone_run import PhoneRun, run_phone
+from offhook.cli.phone_run import PhoneRun, _Teller, run_phone
 from offhook.config import load_settings
+from offhook.flow.view import Cause
+from offhook.media.commands import Play
 from offhook.runtime import supervisor
 from offhook.runtime.phone import PhoneSettings
+from offhook.runtime.sip_driver import now
 from offhook.sip.uri import Uri
+from offhook.storage.store import Storage
 
 pytestmark = pytest.mark.native
 
@@ -88,3 +97,99 @@ async def test_a_call_that_is_refused_is_exit_status_2(server: Server, capsys: p
     server._running.storage.directory.change_number(number.id, voice_start='{"hangup":"busy"}')
     assert await ran(PhoneRun(phone=wanted, dial="+46101234567")) == 2
     assert "cause=busy" in capsys.readouterr().out
+
+
+# ── at an exchange whose engine is a test's ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    opened = Storage.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
+
+
+def asked_for(x: Exchange, *, dial: str | None = None, calls: int | None = 1, **settings: Any) -> PhoneRun:
+    password = settings.pop("password", x.phone.secret)
+    server = Uri.parse(f"sip:127.0.0.1:{x.address[1]}")
+    phone = PhoneSettings(number=PHONE, password=password, domain=DOMAIN, server=server, **settings)
+    return PhoneRun(phone=phone, dial=dial, calls=calls, as_json=True)
+
+
+def words(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The kinds of what it said, in order; the exchange of the test logs between the lines."""
+    lines = capsys.readouterr().out.splitlines()
+    return [json.loads(line)["what"] for line in lines if line.startswith("{")]
+
+
+async def registered(x: Exchange) -> None:
+    """Wait until the phone can be called."""
+    known = asyncio.Event()
+    handle = x.driver.on_event
+
+    def hear(event: Any) -> None:
+        handle(event)
+        if x.driver.endpoint.lookup(Uri.sip("4600100", DOMAIN), now()):
+            known.set()
+
+    x.driver.on_event = hear
+    await asyncio.wait_for(known.wait(), WITHIN_S)
+
+
+async def ended(phone: "asyncio.Task[int]") -> int:
+    status = await asyncio.wait_for(phone, WITHIN_S)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    return status
+
+
+@pytest.mark.usefixtures("_engine")
+async def test_it_registers_answers_and_ends_after_its_call(
+    storage: Storage, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async with exchange(storage) as x:
+        heard = tmp_path / "heard.wav"
+        phone = asyncio.ensure_future(run_phone(asked_for(x, answer=True, record=heard, hang_up_after_s=0.05)))
+        await registered(x)
+        x.dial('{"play":"sound/ringback"}', to=PHONE)
+        assert await ended(phone) == 0
+        await x.over()
+        assert heard.read_bytes()[:4] == b"RIFF"
+        assert x.driver.endpoint.lookup(Uri.sip("4600100", DOMAIN), now()) == (), "it has taken its registration back"
+    told = words(capsys)
+    assert told[:3] == ["registered", "called", "answered"]
+    assert {"ended", "recorded", "heard"} <= set(told)
+
+
+@pytest.mark.usefixtures("_engine")
+async def test_one_that_waits_for_ever_hangs_up_when_it_is_told_to_end(
+    storage: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with exchange(storage) as x:
+        phone = asyncio.ensure_future(run_phone(asked_for(x, answer=True, calls=None)))
+        await registered(x)
+        call = x.dial('{"play":"sound/ringback"}', to=PHONE).id
+        async with asyncio.timeout(DEADLINE_S):
+            while not x.line.all(Play):
+                await x.line.more()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await ended(phone) == 0
+        await x.over()
+        assert (await x.row(call)).cause == Cause.NORMAL.value
+    assert "answered" in words(capsys)
+
+
+def test_people_read_a_line_and_programs_read_json(capsys: pytest.CaptureFixture[str]) -> None:
+    _Teller(False)("ended", {"cause": "busy", "detail": ""})
+    _Teller(True)("ended", {"cause": "busy", "detail": ""})
+    line, data = capsys.readouterr().out.splitlines()
+    assert line.split()[1:] == ["ended", "cause=busy"]
+    assert float(line.split()[0]) >= 0
+    told = json.loads(data)
+    assert told.pop("after_s") >= 0
+    assert told == {"what": "ended", "cause": "busy", "detail": ""}

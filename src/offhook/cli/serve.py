@@ -45,18 +45,21 @@ def serve(
     # Whatever is made from here on (database, prepared sound) is ours alone, also in a folder that others may enter.
     os.umask(0o077)
     credentials = None
-    if settings.dev and settings.bootstrap_account is None:
-        credentials = _dev_credentials(settings.data_dir)
-        settings = load_settings(config, **given, bootstrap_account=credentials)
-    elif settings.bootstrap_account is not None and settings.dev:
-        credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
     try:
+        if settings.dev and settings.bootstrap_account is None:
+            credentials = _dev_credentials(settings.data_dir)
+            settings = load_settings(config, **given, bootstrap_account=credentials)
+        elif settings.bootstrap_account is not None and settings.dev:
+            credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
         no_collections()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, credentials))
     except Exception as error:
-        if type(error).__module__.startswith("offhook.") or isinstance(error, OSError):
-            _stop(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
+        if isinstance(error, OSError):
+            why = error.strerror or str(error)
+            _stop(f"{error.filename}: {why}" if error.filename else why)
+        if type(error).__module__.startswith("offhook."):
+            _stop(str(error))
         raise
 
 
