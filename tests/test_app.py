@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from tests.support.customer import customer
 from tests.support.engine_binary import engine_binary
+from tests.support.ports import free_port
 from tests.support.sip_party import DEADLINE_S, Party, description, party
 
 from offhook.app import Server, local_address_towards, serve
@@ -36,6 +37,7 @@ ACCOUNT, SECRET = "u" + "0123456789abcdef" * 2, "a-secret-for-tests"
 CUSTOMER = f"Basic {b64encode(f'{ACCOUNT}:{SECRET}'.encode()).decode()}"
 FAR = "+46700000001"
 ENGINE_BACK_S = 10.0
+RTP_PORTS = 200
 
 
 @pytest.fixture
@@ -53,6 +55,7 @@ def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(folder: Path, **more: Any) -> Settings:
+    first = free_port() & ~1  # a corner of its own: servers side by side do not take each other's ports
     return Settings(
         **{
             "data_dir": folder,
@@ -60,6 +63,7 @@ def settings(folder: Path, **more: Any) -> Settings:
             "sip_listen": "udp:127.0.0.1:0",
             "bootstrap_account": f"{ACCOUNT}:{SECRET}",
             "engine_orphan_s": 1,
+            "rtp_ports": f"{first}-{first + RTP_PORTS}",
             "dev": True,
             **more,
         }
