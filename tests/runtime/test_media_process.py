@@ -361,6 +361,24 @@ async def test_ports_and_mistakes_are_told(tmp_path: Path) -> None:
     await engine.stop()
 
 
+async def test_ports_that_another_program_holds_are_passed_over(tmp_path: Path) -> None:
+    """Another server beside us may hold any number of ports in a row."""
+    held = []
+    with contextlib.ExitStack() as others:
+        for port in range(33_000, 33_398, 2):
+            other = others.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):
+                other.bind(("127.0.0.1", port))
+                held.append(port)
+        engine = MediaEngine(config(tmp_path, rtp_ports=(33_000, 33_399)))
+        ear = listening(engine)
+        await engine.start()
+        try:
+            assert (await opened(engine, ear, S1))[1] not in held
+        finally:
+            await engine.stop()
+
+
 async def test_a_new_control_process_finds_calls_sounding_and_hears_what_it_missed(
     tmp_path: Path, peers: list[RtpPeer]
 ) -> None:

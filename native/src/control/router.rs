@@ -22,8 +22,9 @@ use crate::worker::{Report, Task, Worker};
 
 use super::protocol::{Command, Direction, Event, OpenFailure, Reply};
 
-/// Ports tried when other programs hold some of ours.
-const MAX_PORT_TRIES: usize = 64;
+/// Ports tried when other programs hold some of ours; a whole server may lie in our way, with a thousand calls in a row. A
+/// try that fails takes a few microseconds, and the port is not tried again while it rests.
+const MAX_PORT_TRIES: usize = 2048;
 
 pub struct Settings {
     pub ports: RangeInclusive<u16>,
