@@ -166,7 +166,7 @@ class Dispatch:
             self._stray(StrayKind.DISCARDED, hop, fault.reason)
             return
         back, branch = hop, ""
-        # A Via that cannot be read leaves where the request came from: it is still owed its 400 (RFC 4475 section 3.1.2).
+        # A Via that cannot be read leaves where the request came from; a 400 is owed all the same (RFC 4475 3.1.2.1).
         with suppress(SyntaxFault):
             stamp_via(request, hop)
             back, branch = response_hop(request, hop), request.via.branch or ""
