@@ -30,7 +30,7 @@ from offhook.storage.store import Storage
 
 def test_a_moment_of_lateness_refuses_nobody() -> None:
     guard = LoadGuard()
-    assert not guard.measured(0.4)
+    assert not guard.measured(0.2)
     assert not guard.refusing
 
 
@@ -39,8 +39,8 @@ def test_lasting_lateness_refuses_until_there_is_room_again() -> None:
     changes = [guard.measured(0.3) for _ in range(10)]
     assert changes.count(True) == 1
     assert guard.refusing
-    assert not guard.measured(0.1), "between the two limits it stays as it is"
-    taken = [guard.measured(0.0) for _ in range(20)]
+    assert not guard.measured(0.03), "between the two limits it stays as it is"
+    taken = [guard.measured(0.0) for _ in range(30)]
     assert taken.count(True) == 1
     assert not guard.refusing
 

@@ -20,14 +20,15 @@ __all__ = ["LoadGuard", "Supervisor"]
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.02
-REFUSE_ABOVE_S = 0.15
-"""Smoothed lateness of the loop from which on new calls are refused; SIP repeats after 0.5 s."""
-TAKE_BELOW_S = 0.05
+REFUSE_ABOVE_S = 0.04
+"""Smoothed lateness of the loop from which on new calls are refused. A call takes a dozen turns of the loop to be
+answered, and SIP repeats after 0.5 s; a loop with room to spare is a few milliseconds late."""
+TAKE_BELOW_S = 0.015
 REFUSE_ABOVE_BYTES = 160 * 1024
 """Of SIP waiting in the kernel, as it counts them: about 125 messages, which is 0.15 s of work. The loop can be on time
 in every turn and still be seconds behind what its sockets hold."""
 TAKE_BELOW_BYTES = 16 * 1024
-SMOOTHING = 0.3
+SMOOTHING = 0.15
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
 
