@@ -3,6 +3,7 @@ INVITE, through the webhook, to the first packet of sound. Beside each, a bare t
 same run."""
 
 import base64
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -112,10 +113,20 @@ class Poster:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._all.append(connection)
 
+        answer = bytearray()
+
         def answered() -> None:
-            if not connection.recv(1 << 16).startswith(b"HTTP/1.1 200"):
-                self.refused += 1
-            self._idle.append(connection)
+            said = connection.recv(1 << 16)
+            answer.extend(said)
+            if not said:
+                # The server closes what has been idle for some seconds.
+                self._peer.unwatch(connection.fileno())
+                self._idle.remove(connection)
+                return
+            if whole(answer):
+                self.refused += not answer.startswith(b"HTTP/1.1 200")
+                answer.clear()
+                self._idle.append(connection)
 
         self._peer.watch(connection.fileno(), answered)
         return connection
@@ -127,9 +138,18 @@ class Poster:
         connection.sendall(f"{self._head}{len(body)}\r\n\r\n{body}".encode())
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Raises RuntimeError if calls were refused: the figures would not be of calls."""
         for connection in self._all:
             connection.close()
+        if self.refused:
+            raise RuntimeError(f"{self.refused} requests for a call were not answered with 200")
+
+
+def whole(answer: bytes | bytearray) -> bool:
+    """Whether a response is complete; it may come in pieces."""
+    head, blank, body = bytes(answer).partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    return bool(blank) and len(body) >= (int(length[1]) if length else 0)
 
 
 def posted(peer: Peer, server: Served, seconds: float, base: str) -> tuple[list[float], int]:

@@ -114,6 +114,11 @@ class Peer:
         self._watched[descriptor] = do
         self._poll.register(descriptor, select.EPOLLIN)
 
+    def unwatch(self, descriptor: int) -> None:
+        """Forget a descriptor."""
+        self._poll.unregister(descriptor)
+        del self._watched[descriptor]
+
     def run(self, seconds: float, done: Callable[[], bool] = lambda: False) -> bool:
         """Live for so long, or until it is done; whether it was."""
         until = time.monotonic() + seconds
@@ -126,7 +131,8 @@ class Peer:
             for descriptor, _ in self._poll.poll(
                 max(0.0, min(next_due, until, time.monotonic() + 0.1) - time.monotonic())
             ):
-                self._watched[descriptor]()
+                if descriptor in self._watched:
+                    self._watched[descriptor]()
         return done()
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
