@@ -8,6 +8,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 
 .PHONY: help setup setup-dev demo test check format style lint types contracts fast native-test serve bench fuzz peers clean
 .DEFAULT_GOAL := help
+# Calls are real time, and tests that run side by side take it from each other: what failed is tried once more, alone.
+ALONE = { echo "once more, one at a time:"; $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -q; }
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +44,7 @@ peers: ## install the real SIP peers that the tests call (needs root; elsewhere 
 	@scripts/peers
 
 test: setup-dev peers style types contracts native-test ## everything that must pass
-	$(BIN)/python -m pytest -n auto --dist loadfile -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q || $(ALONE)
 
 native-test: setup-dev ## the media engine's own tests
 	cd native && cargo test --release --quiet
