@@ -20,6 +20,7 @@ async def test_describes_itself(client: Client) -> None:
 
 
 async def test_status(client: Client) -> None:
+    await client.world.storage.writer.flush()
     found = await client.ok("GET", "/v1/status")
     assert found["not_ready"] is None
     assert found["storage"] == {"pending": 0, "failing": False, "error": "", "dropped": 0}
