@@ -21,7 +21,7 @@ from offhook.storage.records import Records
 from offhook.storage.rows import CallRow, EventRow, RecordingRow
 from offhook.storage.writer import StorageUnavailable, Writer
 
-__all__ = ["Book"]
+__all__ = ["Book", "row_of"]
 
 FLUSH_TIMEOUT_S = 2.0
 ENDED_CALLS_KEPT = 10_000
@@ -71,7 +71,7 @@ class Book:
 
     def save(self, view: CallView) -> None:
         """The call as it stands, for lists."""
-        self._records.save_call(_row(view))
+        self._records.save_call(row_of(view))
 
     def recorded(self, owner: str, call: CallId, index: int, path: Path, closed: RecordingClosed) -> str:
         """A recording of the customer's. Returns its URL."""
@@ -152,7 +152,8 @@ class Book:
         return True
 
 
-def _row(view: CallView) -> CallRow:
+def row_of(view: CallView) -> CallRow:
+    """A call as lists show it."""
     return CallRow(
         id=view.id,
         owner=view.owner,

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from offhook.flow.dialects import elks_words
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.errors import DocumentError
-from offhook.flow.view import CallId, CallView
+from offhook.flow.view import CallId
+from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id, calls_page, events_after
 from offhook.storage.rows import CallRow, EventRow, columns_of
 from offhook.storage.writer import StorageUnavailable
@@ -54,27 +55,6 @@ def call_json(call: CallRow) -> dict[str, Any]:
         if call.started is None or call.ended is None
         else max(0, round((call.ended - call.started) / timedelta(seconds=1))),
     }
-
-
-def row_of(view: CallView) -> CallRow:
-    """A live call as its row would be."""
-    return CallRow(
-        id=view.id,
-        owner=view.owner,
-        direction=view.direction.value,
-        from_number=view.from_,
-        to_number=view.to,
-        created=view.created,
-        started=view.start,
-        ended=view.end,
-        state=view.state.value,
-        cause=None if view.cause is None else view.cause.value,
-        cost=view.cost,
-        ring_timeout_s=view.ring_timeout_s,
-        actions=tuple(elks_words.actions(view)),
-        legs=tuple(elks_words.legs(view)),
-        recordings=view.recordings,
-    )
 
 
 @router.post("")
