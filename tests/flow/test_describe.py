@@ -7,7 +7,21 @@ from tests.support.flows import flows, verbs_of_any_kind
 
 from offhook.flow.describe import describe_flow, describe_next, describe_verb
 from offhook.flow.program import Document, Flow, OutcomeKind, Step
-from offhook.flow.verbs import Gather, Hangup, HangupAs, NamedSound, Play, Speech, Verb
+from offhook.flow.verbs import (
+    Conference,
+    Dial,
+    Gather,
+    Hangup,
+    HangupAs,
+    LegStage,
+    NamedSound,
+    NumberTarget,
+    Play,
+    Speech,
+    StatusHook,
+    Treatment,
+    Verb,
+)
 
 PAGE = Document(url="https://app.example/next")
 
@@ -36,6 +50,21 @@ def test_a_flow_with_all_kinds_of_branches() -> None:
             "  otherwise -> POST https://app.example/next",
             'play sounds=[speech(text="say \\"hi\\"", language=en, voice=""), named_sound(busy)] loop=0 skippable=no',
         ]
+    )
+
+
+def test_what_only_some_say_is_shown_where_it_is_said() -> None:
+    plain = NumberTarget(number="+1")
+    hook = StatusHook(url="https://s", stages=frozenset({LegStage.RINGING, LegStage.COMPLETED}))
+    briefed = NumberTarget(number="+2", treatment=Treatment(briefing=PAGE, told=hook))
+    assert describe_verb(Dial(targets=(plain, briefed), record=True)) == (
+        "dial targets=[number(+1), number(number=+2, treatment=treatment(caller_id=none, ring_timeout_s=none,"
+        ' time_limit_s=none, send_digits="", briefing=document(url=https://app.example/next, method=POST), record=no,'
+        " told=status_hook(url=https://s, method=POST, stages=completed+ringing, extra=[])))] caller_id=none"
+        " ring_timeout_s=60 time_limit_s=none record=yes"
+    )
+    assert describe_verb(Conference(room="blue")) == (
+        "conference room=blue muted=no beeps=both starts=yes ends=no wait=none max_parties=none"
     )
 
 

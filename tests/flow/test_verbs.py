@@ -23,7 +23,28 @@ def test_defaults_of_the_others() -> None:
     assert Hangup().how is HangupAs.NORMAL
 
 
-@pytest.mark.parametrize("cls", [*get_args(verbs.Verb), *get_args(verbs.Sound), *get_args(verbs.Target)])
+def test_defaults_of_what_only_some_dialects_have() -> None:
+    assert not Gather(prompts=()).finish_needs_min
+    assert not Dial(targets=()).record
+    assert (Record().beep, Record().confirm, Record().name) == (False, False, None)
+    assert not verbs.RecordCall().stop
+    assert verbs.Pause().seconds == 1.0
+    assert verbs.Notify(url="u") == verbs.Notify(url="u", method="POST")
+    assert verbs.Enqueue(queue="q").wait is None
+    assert verbs.TakeFromQueue(queue="q") == verbs.TakeFromQueue(
+        queue="q", briefing=None, timeout_s=30.0, time_limit_s=None
+    )
+    assert verbs.Conference(room="r") == verbs.Conference(
+        room="r", muted=False, beeps=verbs.Beeps.BOTH, starts=True, ends=False, wait=None, max_parties=None
+    )
+
+
+ROOMS = [verbs.Enqueue, verbs.TakeFromQueue, verbs.Conference]
+
+
+@pytest.mark.parametrize(
+    "cls", [*get_args(verbs.Verb), *ROOMS, verbs.Goto, *get_args(verbs.Sound), *get_args(verbs.Target)]
+)
 def test_every_value_is_frozen_and_public(cls: type) -> None:
     assert dataclasses.is_dataclass(cls)
     assert cls.__dataclass_params__.frozen

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from offhook.flow.verbs import NumberTarget, SipTarget, UnusableTarget
+from offhook.flow.verbs import NumberTarget, PhoneTarget, SipTarget, UnusableTarget
 from offhook.flow.view import Cause
 from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Placement, Routing, Source, dialled_number
 from offhook.sip.commands import InviteOrder, RequestHandle, SessionId
@@ -148,6 +148,15 @@ def test_a_phone_is_called_where_it_registered_with_a_plus_or_without(place: Pla
     order = ordered(place.to(PHONE))
     assert (order.target, order.hop) == (bound.contact, bound.hop)
     assert str(order.to) == f"<sip:4600100@{DOMAIN}>"
+
+
+def test_a_phone_is_called_by_the_name_it_registers_with(place: Place) -> None:
+    bound = place.register("4600100")
+    order = ordered(place.routing.place(place.caller, PhoneTarget(user="4600100"), OURS))
+    assert order.target == bound.contact
+    nobody = place.routing.place(place.caller, PhoneTarget(user="120000000001"), OURS)
+    assert nobody.cause is Cause.NOT_FOUND
+    assert "no phone registers here" in nobody.detail
 
 
 def test_a_phone_that_is_not_there_or_not_ours(place: Place) -> None:

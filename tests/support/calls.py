@@ -38,8 +38,9 @@ from offhook.call.events import (
 )
 from offhook.flow.dialects.dialect import Params, Reading
 from offhook.flow.program import Document, Flow, Next, Outcome, Step
+from offhook.flow.targets import LegStage
 from offhook.flow.verbs import NumberTarget, Target, Verb
-from offhook.flow.view import CallId, CallView, Cause, RecordingView
+from offhook.flow.view import CallId, CallView, Cause, LegView, RecordingView
 
 WALL_0 = 1_700_000_000.0
 OTHER_CLOCK = 5_000.0
@@ -77,6 +78,11 @@ class PlainWords:
     def ended(self, view: CallView) -> Params:
         """What it is, and the state."""
         return (("said", "ended"), ("state", view.state.value))
+
+    def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
+        """Which leg, how far it is, and what goes along."""
+        told = {"leg": leg.number, "seconds": leg.duration_s, "wav": leg.recording_url}
+        return (("said", stage.value), *((name, str(value)) for name, value in told.items()), *extra)
 
 
 def flow(*verbs: Verb, **branches: Next) -> Flow:

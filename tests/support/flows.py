@@ -20,11 +20,31 @@ sounds: st.SearchStrategy[verbs.Sound] = st.one_of(
     st.builds(verbs.SentDigits, keys=keys),
     st.builds(verbs.LocalSound, name=words),
     st.builds(verbs.Speech, text=words, language=words, voice=words),
+    st.builds(verbs.Silence, seconds=seconds),
     st.builds(verbs.UnusableSound, text=words),
 )
+documents = st.builds(Document, url=words, method=st.sampled_from(["GET", "POST"]))
+status_hooks = st.builds(
+    verbs.StatusHook,
+    url=words,
+    method=st.sampled_from(["GET", "POST"]),
+    stages=st.frozensets(st.sampled_from(verbs.LegStage)),
+    extra=st.lists(st.tuples(words, words), max_size=2).map(tuple),
+)
+treatments = st.just(verbs.Treatment()) | st.builds(
+    verbs.Treatment,
+    caller_id=st.none() | words,
+    ring_timeout_s=st.none() | seconds,
+    time_limit_s=st.none() | seconds,
+    send_digits=keys,
+    briefing=st.none() | documents,
+    record=st.booleans(),
+    told=st.none() | status_hooks,
+)
 targets: st.SearchStrategy[verbs.Target] = st.one_of(
-    st.builds(verbs.NumberTarget, number=words),
-    st.builds(verbs.SipTarget, uri=words),
+    st.builds(verbs.NumberTarget, number=words, treatment=treatments),
+    st.builds(verbs.SipTarget, uri=words, treatment=treatments),
+    st.builds(verbs.PhoneTarget, user=words, treatment=treatments),
     st.builds(verbs.UnusableTarget, text=words),
 )
 finish_keys = st.frozensets(st.sampled_from("0123456789*#"), max_size=3)
@@ -41,6 +61,7 @@ verbs_of_any_kind: st.SearchStrategy[verbs.Verb] = st.one_of(
         tries=st.integers(1, 9),
         finish_keys=finish_keys,
         skippable=st.booleans(),
+        finish_needs_min=st.booleans(),
     ),
     st.builds(
         verbs.Dial,
@@ -48,6 +69,7 @@ verbs_of_any_kind: st.SearchStrategy[verbs.Verb] = st.one_of(
         caller_id=st.none() | words,
         ring_timeout_s=seconds,
         time_limit_s=st.none() | seconds,
+        record=st.booleans(),
     ),
     st.builds(
         verbs.Record,
@@ -56,13 +78,15 @@ verbs_of_any_kind: st.SearchStrategy[verbs.Verb] = st.one_of(
         max_s=seconds,
         silence_s=st.none() | seconds,
         finish_keys=finish_keys,
+        beep=st.booleans(),
+        confirm=st.booleans(),
+        name=st.none() | words,
     ),
-    st.builds(verbs.RecordCall, deliver_to=st.none() | words),
+    st.builds(verbs.RecordCall, deliver_to=st.none() | words, stop=st.booleans()),
     st.builds(verbs.SetHangupHook, url=words),
     st.builds(verbs.Hangup, how=st.sampled_from(verbs.HangupAs)),
 )
 
-documents = st.builds(Document, url=words, method=st.sampled_from(["GET", "POST"]))
 plain_json: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | words
 wordings = st.dictionaries(words, plain_json, max_size=2).map(MappingProxyType)
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from offhook.call.commands import AnswerLeg, Command, EarlyMediaLeg, HangUpLeg, LegId, RingLeg
 from offhook.call.events import LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Now, Tariff
 from offhook.call.plain import Mono
-from offhook.flow.view import CallState, Cause, LegView
+from offhook.flow.view import CallState, Cause, Direction, LegView
 
 __all__ = ["Leg", "LegEvent", "LegState"]
 
@@ -189,4 +189,11 @@ class Leg:
             state = CallState.SUCCESS
         else:
             state = CallState.BUSY if self.cause is Cause.BUSY else CallState.FAILED
-        return LegView(to=self.to, from_=self.from_, state=state, duration_s=self.seconds)
+        return LegView(
+            to=self.to,
+            from_=self.from_,
+            state=state,
+            duration_s=self.seconds,
+            number=self.id,
+            direction=Direction.INCOMING if self.incoming else Direction.OUTGOING,
+        )

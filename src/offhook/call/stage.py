@@ -6,14 +6,15 @@ may only ask for an end. Holds no rule of its own.
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any
 
 from offhook.call.commands import Command, LegId, Note, PlaceLeg, PlaybackId, RecordingId, RequestId, StartRecording
 from offhook.call.events import LegEnded, Now, Tariff
 from offhook.call.leg import Leg, LegState
 from offhook.call.plain import Mono
 from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
-from offhook.flow.verbs import HangupAs, NumberTarget, SipTarget, Target, UnusableTarget
+from offhook.flow.targets import target_text
+from offhook.flow.verbs import HangupAs, Target, UnusableTarget
 from offhook.flow.view import Cause
 
 __all__ = ["PARTY", "OpenRecording", "Stage", "Standing", "WholeCall", "target_text"]
@@ -157,16 +158,3 @@ class Stage:
         """The keys that wait, which then wait no longer."""
         keys, self.standing.typed_ahead = self.standing.typed_ahead, ""
         return keys
-
-
-def target_text(target: Target) -> str:
-    """A target as the customer wrote it."""
-    match target:
-        case NumberTarget():
-            return target.number
-        case SipTarget():
-            return target.uri
-        case UnusableTarget():
-            return target.text
-        case _:
-            assert_never(target)

@@ -6,11 +6,10 @@ For checking documents, timelines and test cases. Not a language: nothing reads 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from enum import Enum
 from typing import Any
 
-from offhook.flow.plain import TAGS
+from offhook.flow.plain import TAGS, said_fields
 from offhook.flow.program import Document, Flow, Next, Step
 from offhook.flow.verbs import Verb
 
@@ -32,7 +31,7 @@ def describe_next(following: Next) -> str:
 
 def describe_verb(verb: Verb) -> str:
     """One line: `play sounds=[named_sound(beep)] loop=1 skippable=yes`."""
-    given = (f"{field.name}={_text(getattr(verb, field.name))}" for field in fields(verb))
+    given = (f"{field.name}={_text(getattr(verb, field.name))}" for field in said_fields(verb))
     return " ".join([TAGS[type(verb)], *given])
 
 
@@ -79,14 +78,20 @@ def _text(value: Any) -> str:
         case str():
             return value if _BARE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
         case frozenset():
-            return "".join(sorted(value)) or "none"
+            return _set_text(value)
         case tuple():
             return f"[{', '.join(_text(item) for item in value)}]"
         case _:
             return _nested(value)
 
 
+def _set_text(value: frozenset[Any]) -> str:
+    """Keys stand side by side; words need something between them."""
+    words = sorted(_text(item) for item in value)
+    return ("" if all(len(word) == 1 for word in words) else "+").join(words) or "none"
+
+
 def _nested(value: Any) -> str:
-    given = [(field.name, _text(getattr(value, field.name))) for field in fields(value)]
+    given = [(field.name, _text(getattr(value, field.name))) for field in said_fields(value)]
     inside = given[0][1] if len(given) == 1 else ", ".join(f"{name}={text}" for name, text in given)
     return f"{TAGS[type(value)]}({inside})"

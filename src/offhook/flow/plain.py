@@ -4,18 +4,31 @@ A tagged form of our own (`{"is": "play", …}`), field by field as the classes 
 and it is no dialect. A verb may get a new field with a default; a changed or removed field needs a new export version.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, fields
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from offhook.flow import verbs
+from offhook.flow.document import Document
 from offhook.flow.errors import NotOurExport
-from offhook.flow.program import Document, Flow, Next, Outcome, OutcomeKind, Step
-from offhook.flow.verbs import HangupAs, Verb
+from offhook.flow.program import Flow, Next, Outcome, OutcomeKind, Step
+from offhook.flow.targets import AT_DEFAULT_UNSAID, LegStage
+from offhook.flow.verbs import Beeps, HangupAs, Verb
 
-__all__ = ["TAGS", "from_flow", "from_next", "from_outcome", "from_step", "to_flow", "to_next", "to_outcome", "to_step"]
+__all__ = [
+    "TAGS",
+    "from_flow",
+    "from_next",
+    "from_outcome",
+    "from_step",
+    "said_fields",
+    "to_flow",
+    "to_next",
+    "to_outcome",
+    "to_step",
+]
 
 _CLASSES: Mapping[str, type[Any]] = MappingProxyType(
     {
@@ -26,23 +39,40 @@ _CLASSES: Mapping[str, type[Any]] = MappingProxyType(
         "record_call": verbs.RecordCall,
         "set_hangup_hook": verbs.SetHangupHook,
         "hangup": verbs.Hangup,
+        "pause": verbs.Pause,
+        "notify": verbs.Notify,
+        "goto": verbs.Goto,
+        "enqueue": verbs.Enqueue,
+        "take_from_queue": verbs.TakeFromQueue,
+        "conference": verbs.Conference,
         "url_sound": verbs.UrlSound,
         "named_sound": verbs.NamedSound,
         "sent_digits": verbs.SentDigits,
         "local_sound": verbs.LocalSound,
         "speech": verbs.Speech,
+        "silence": verbs.Silence,
         "unusable_sound": verbs.UnusableSound,
         "number": verbs.NumberTarget,
         "sip": verbs.SipTarget,
+        "phone": verbs.PhoneTarget,
         "unusable_target": verbs.UnusableTarget,
+        "treatment": verbs.Treatment,
+        "status_hook": verbs.StatusHook,
         "document": Document,
     }
 )
 TAGS: Mapping[type[Any], str] = MappingProxyType({cls: tag for tag, cls in _CLASSES.items()})
 """What verbs, sounds, targets and documents are called in plain data and in texts."""
-_VERBS = frozenset({"play", "gather", "dial", "record", "record_call", "set_hangup_hook", "hangup"})
+_VERBS = frozenset(TAGS[cls] for cls in get_args(Verb))
 
-_SPECIAL: Mapping[str, Callable[[Any], Any]] = MappingProxyType({"finish_keys": frozenset, "how": HangupAs})
+
+def _stages(words: Iterable[str]) -> frozenset[LegStage]:
+    return frozenset(LegStage(word) for word in words)
+
+
+_SPECIAL: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"finish_keys": frozenset, "how": HangupAs, "stages": _stages, "beeps": Beeps}
+)
 """Fields that JSON cannot tell apart by themselves."""
 
 
@@ -99,12 +129,12 @@ def to_step(data: Mapping[str, Any]) -> Step:
 
 def from_outcome(outcome: Outcome) -> dict[str, Any]:
     """How a verb ended."""
-    return {"kind": outcome.kind.value, "why": outcome.why, "digits": outcome.digits, "waited": outcome.waited}
+    return {field.name: _plain(getattr(outcome, field.name)) for field in fields(outcome)}
 
 
 def to_outcome(data: Mapping[str, Any]) -> Outcome:
     """What `from_outcome` gave."""
-    return Outcome(kind=OutcomeKind(data["kind"]), why=data["why"], digits=data["digits"], waited=data["waited"])
+    return Outcome(**{**data, "kind": OutcomeKind(data["kind"])})
 
 
 def _to_verb(data: Mapping[str, Any]) -> Verb:
@@ -115,7 +145,12 @@ def _to_verb(data: Mapping[str, Any]) -> Verb:
 
 
 def _tagged(value: Any) -> dict[str, Any]:
-    return {"is": TAGS[type(value)], **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+    return {"is": TAGS[type(value)], **{f.name: _plain(getattr(value, f.name)) for f in said_fields(value)}}
+
+
+def said_fields(value: Any) -> list[Field[Any]]:
+    """The fields of a verb, sound, target or document that are worth saying: all but those few at their default."""
+    return [f for f in fields(value) if not (f.metadata == AT_DEFAULT_UNSAID and getattr(value, f.name) == f.default)]
 
 
 def _plain(value: Any) -> Any:
@@ -127,7 +162,7 @@ def _plain(value: Any) -> Any:
         case tuple():
             return [_plain(item) for item in value]
         case frozenset():
-            return sorted(value)
+            return sorted(_plain(item) for item in value)
         case _:
             return _tagged(value)
 

@@ -10,6 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from offhook.flow.document import Document
 from offhook.flow.verbs import Verb
 
 __all__ = ["Document", "Flow", "Next", "Outcome", "OutcomeKind", "Step"]
@@ -35,15 +36,12 @@ class Outcome:
     """For `DIGITS`: the keys, leading zeros kept."""
     waited: bool = True
     """Whether time passed on the wire; steps that take none are counted against the loop limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A document to be fetched from the customer's web application, and gone on with."""
-
-    url: str
-    """Absolute; a dialect with relative URLs resolves them while reading."""
-    method: str = "POST"
+    leg: int | None = None
+    """Of a Dial: the number of the leg it is about (`CallView.leg_of`)."""
+    seconds: int = 0
+    """Of a Dial: how long the two were joined; of a Record: its length."""
+    recording_url: str = ""
+    """Of a Dial or a Record; empty if nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,23 +6,48 @@ A verb says what, never how: carrying out stands in `offhook.call.perform`, one 
 from dataclasses import dataclass, field
 from enum import Enum
 
+from offhook.flow.document import Document
+from offhook.flow.targets import (
+    AT_DEFAULT_UNSAID,
+    LegStage,
+    NumberTarget,
+    PhoneTarget,
+    SipTarget,
+    StatusHook,
+    Target,
+    Treatment,
+    UnusableTarget,
+)
+
 __all__ = [
+    "Beeps",
+    "Conference",
     "Dial",
+    "Enqueue",
     "Gather",
+    "Goto",
     "Hangup",
     "HangupAs",
+    "LegStage",
     "LocalSound",
     "NamedSound",
+    "Notify",
     "NumberTarget",
+    "Pause",
+    "PhoneTarget",
     "Play",
     "Record",
     "RecordCall",
     "SentDigits",
     "SetHangupHook",
+    "Silence",
     "SipTarget",
     "Sound",
     "Speech",
+    "StatusHook",
+    "TakeFromQueue",
     "Target",
+    "Treatment",
     "UnusableSound",
     "UnusableTarget",
     "UrlSound",
@@ -63,11 +88,21 @@ class LocalSound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """Text to be spoken. `language` as the customer wrote it (`en_US`); `voice` empty for the default."""
+    """Text to be spoken. `language` as the customer wrote it (`en_US`).
+
+    `voice`: empty for the default of the language, `man` or `woman`, or a voice's name.
+    """
 
     text: str
     language: str = "en"
     voice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A pause among sounds (didML `pause` inside `gather`)."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,37 +112,7 @@ class UnusableSound:
     text: str
 
 
-Sound = UrlSound | NamedSound | SentDigits | LocalSound | Speech | UnusableSound
-
-
-# ── who to call ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberTarget:
-    """A number in E.164 with `+`; whether it is a phone of ours or goes out by a trunk is for routing to say."""
-
-    number: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SipTarget:
-    """A `sip:` or `sips:` URI as the customer wrote it; allowed hosts are checked when the leg is placed.
-
-    Without a user part (`sip:host`) the call's `to` is the user.
-    """
-
-    uri: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnusableTarget:
-    """Something that stands where a number should, and is none. Calling it fails, and the other targets still ring."""
-
-    text: str
-
-
-Target = NumberTarget | SipTarget | UnusableTarget
+Sound = UrlSound | NamedSound | SentDigits | LocalSound | Speech | Silence | UnusableSound
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,6 +150,8 @@ class Gather:
     """Keys that end the input and do not belong to it."""
     skippable: bool = True
     """A key ends the prompt; else keys pressed during it are kept and the prompt goes on."""
+    finish_needs_min: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
+    """A finish key after fewer than `min_digits` is another try, as silence is (didML `minDigits`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +159,7 @@ class Dial:
     """Calls others and joins the first who answers with the party.
 
     Outcomes: `ok` when it was answered and later ended by the far end; `busy`; `failed` (with the reason in `why`).
+    They name the leg that was talked to, else the one whose end says most, with its seconds and its recording.
     """
 
     targets: tuple[Target, ...]
@@ -161,11 +169,13 @@ class Dial:
     ring_timeout_s: float = 60.0
     time_limit_s: float | None = None
     """How long the two may talk."""
+    record: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
+    """Both are recorded from the joining to the end of the talk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Records the party alone. Outcomes: `ok`; `failed` with `tooshort`."""
+    """Records the party alone. Outcomes: `ok` (with the recording's URL and seconds); `failed` with `tooshort`."""
 
     deliver_to: str | None = None
     """URL that is told of the finished recording."""
@@ -175,6 +185,12 @@ class Record:
     silence_s: float | None = 3.0
     """Ends after this much silence; `None`: silence does not end it."""
     finish_keys: frozenset[str] = frozenset("#")
+    beep: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
+    """A tone says that it begins."""
+    confirm: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
+    """The party hears what was recorded, and keeps it or speaks again (didML `confirmrecording`)."""
+    name: str | None = field(default=None, metadata=AT_DEFAULT_UNSAID)
+    """What the customer calls the file (didML `fileID`); it is found by its own id all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +198,8 @@ class RecordCall:
     """Records both parties from here to the end of the call. Takes no time; the first one of a call wins."""
 
     deliver_to: str | None = None
+    stop: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
+    """Ends the recording that runs instead; a later RecordCall begins another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +223,83 @@ class Hangup:
     """Ends the call. After an answer every `how` is a plain end."""
 
     how: HangupAs = field(default=HangupAs.NORMAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Waits. Does not answer: a caller goes on ringing meanwhile. Outcome `ok`."""
+
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Tells a URL where the call stands, and does nothing with the reply (didML `action` of `say`).
+
+    Takes no time; outcome `ok`.
+    """
+
+    url: str
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goto:
+    """Does nothing and takes no time: the step goes on by its `otherwise` (didML `redirect`). Outcome `ok`."""
+
+
+# ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueue:
+    """Waits in a queue, first in first out, until an agent takes the party, and talks to the agent.
+
+    Outcomes: `ok` when it was taken, talked and parted; `failed` with `left` when its waiting flow hung up.
+    """
+
+    queue: str
+    wait: Document | None = None
+    """A flow for the waiting party, again and again; `None`: music."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFromQueue:
+    """The agent's side of `Enqueue`: takes who waits longest, and waits with music while nobody does.
+
+    Outcomes: `ok` when two talked and parted; `failed` with `no_answer` when nobody came in time.
+    """
+
+    queue: str
+    briefing: Document | None = None
+    """A flow for the waiting party, run before the two are joined."""
+    timeout_s: float = 30.0
+    time_limit_s: float | None = None
+
+
+class Beeps(Enum):
+    """Whether those in a room hear that somebody comes or goes."""
+
+    BOTH = "both"
+    ENTER = "enter"
+    EXIT = "exit"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conference:
+    """Puts the party into a room of that name among its customer's rooms. Outcome `ok` when that is over for it."""
+
+    room: str
+    muted: bool = False
+    beeps: Beeps = Beeps.BOTH
+    starts: bool = True
+    """Its coming begins the conference; until somebody's does, everybody waits."""
+    ends: bool = False
+    """Its leaving ends the conference."""
+    wait: Document | None = None
+    """A flow for the party while the conference has not begun; `None`: music."""
+    max_parties: int | None = None
 
 
 Verb = Play | Gather | Dial | Record | RecordCall | SetHangupHook | Hangup

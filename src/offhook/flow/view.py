@@ -81,13 +81,18 @@ class Performed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegView:
-    """One party that a Dial called."""
+    """One party of a call: one that a Dial called, or the one that the call began with."""
 
     to: str
     from_: str
     state: CallState
     duration_s: int
     """Whole seconds connected; 0 if never answered."""
+    number: int = 0
+    """Counts up within a call; 0 is the party the call began with. Dialects make the leg's id of it and the call's."""
+    direction: Direction = Direction.OUTGOING
+    recording_url: str = ""
+    """What it said and heard, once that is recorded; empty if nothing is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +126,19 @@ class CallView:
     ring_timeout_s: int | None = None
     owner: str = ""
     """Account or subaccount id."""
+    caller_name: str = ""
+    """What the caller's network calls them; empty if it does not say."""
     performed: tuple[Performed, ...] = ()
     legs: tuple[LegView, ...] = ()
+    """Those who were called for the party, in order."""
+    leg: LegView | None = None
+    """Whose flow it is that asks, if it is another one than the call's own (a briefing, a flow to wait with)."""
     recordings: tuple[str, ...] = ()
     """`<call id>-r<index>`, oldest first; a dialect dresses them as it does the call's own id."""
+
+    def leg_of(self, outcome: Outcome) -> LegView | None:
+        """The party that a Dial's outcome is about; `None` if it called nobody."""
+        return next((leg for leg in self.legs if leg.number == outcome.leg), None)
 
     @property
     def duration_s(self) -> int | None:

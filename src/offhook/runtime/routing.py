@@ -10,7 +10,7 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from offhook.call.events import Tariff
-from offhook.flow.verbs import NumberTarget, SipTarget, Target, UnusableTarget
+from offhook.flow.verbs import NumberTarget, PhoneTarget, SipTarget, Target, UnusableTarget
 from offhook.flow.view import Cause
 from offhook.sip.commands import Account, InviteOrder
 from offhook.sip.errors import SyntaxFault
@@ -146,6 +146,11 @@ class Routing:
                 return self._by_trunk(number, caller_id)
             case SipTarget(uri=uri):
                 return self._to_sip(uri, caller, caller_id)
+            case PhoneTarget(user=user):
+                found = self._directory.phone(user)
+                if found is None or not found.active:
+                    return _refused(Cause.NOT_FOUND, f"no phone registers here as {user!r}")
+                return self._to_phone(found, caller_id)
             case UnusableTarget(text=text):
                 return _refused(Cause.NOT_FOUND, f"{text!r} is neither a number in E.164 nor a SIP URI")
 

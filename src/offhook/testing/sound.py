@@ -16,7 +16,7 @@ from offhook.call.commands import (
     StartRecording,
 )
 from offhook.call.events import DigitsSent, Event, PlaybackEnded, RecordingEnded, SoundFailed, SoundReady
-from offhook.flow.verbs import LocalSound, NamedSound, Sound, Speech, UrlSound
+from offhook.flow.verbs import LocalSound, NamedSound, Silence, Sound, Speech, UrlSound
 from offhook.testing.clock import Clock
 from offhook.testing.person import Person
 from offhook.testing.scenario import SoundFile
@@ -86,6 +86,8 @@ class Engine:
                 return f"local/{name}", self._kept.get(name, "nothing was recorded under this name")
             case Speech(text=text, language=language):
                 return f"{language}/{text}", round(len(text) / LETTERS_PER_S, 1)
+            case Silence(seconds=seconds):
+                return f"silence for {seconds:g} s", seconds
             case _:
                 return "", "this is no sound"
 

@@ -7,13 +7,15 @@ import pytest
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.dialects.dialect import Dialect, Params
 from offhook.flow.program import Flow, Outcome, OutcomeKind
-from offhook.flow.view import CallId, CallView, Direction, RecordingView
+from offhook.flow.targets import LegStage
+from offhook.flow.view import CallId, CallState, CallView, Direction, LegView, RecordingView
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 VIEW = CallView(
     id=CallId("0" * 32), direction=Direction.INCOMING, from_="+46700000001", to="+46700000002", created=NOON
 )
 RECORDING = RecordingView(index=0, created=NOON, duration_s=1, wav_url="https://voice.example/r.wav")
+LEG = LegView(to="+46700000003", from_="+46700000002", state=CallState.ONGOING, duration_s=0, number=1)
 dialects = pytest.mark.parametrize("name", DIALECTS)
 
 
@@ -34,6 +36,7 @@ def told(dialect: Dialect) -> list[Params]:
         dialect.continued(VIEW, Outcome(kind=OutcomeKind.OK)),
         dialect.recorded(VIEW, RECORDING),
         dialect.ended(VIEW),
+        dialect.status(VIEW, LEG, LegStage.RINGING, (("token", "123456"),)),
     ]
 
 

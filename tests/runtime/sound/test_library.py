@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.support.sounds import encoded
 
-from offhook.flow.verbs import NamedSound, Speech, UrlSound
+from offhook.flow.verbs import NamedSound, Silence, Speech, UrlSound
 from offhook.media.frames import sample_count
 from offhook.runtime.sound.cache import SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource
@@ -144,6 +144,25 @@ async def test_tones_by_name(library: SoundLibrary) -> None:
     assert await library.prepare(NamedSound(name="busy/us")) == sound
     with pytest.raises(BadSource, match="there are"):
         await library.prepare(NamedSound(name="../../etc/passwd"))
+
+
+@pytest.mark.parametrize(("seconds", "duration_ms"), [(1.5, 1500), (-1.0, 0), (1e9, 60_000)])
+async def test_a_pause_among_sounds_is_as_long_as_it_should_be(
+    library: SoundLibrary, seconds: float, duration_ms: int
+) -> None:
+    sound = await library.prepare(Silence(seconds=seconds))
+    assert sound.duration_ms == duration_ms
+    assert await library.prepare(Silence(seconds=seconds)) == sound
+
+
+async def test_a_pause_that_the_disk_does_not_take(library: SoundLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(key: str, samples: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SoundCache, "put", lambda self, key, samples: full(key, samples))
+    monkeypatch.setattr(SpareCache, "put", lambda self, key, samples: full(key, samples))
+    with pytest.raises(BadSource, match="cannot be kept"):
+        await library.prepare(Silence(seconds=1.0))
 
 
 async def test_files_of_this_machine(library: SoundLibrary, tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from offhook.call.commands import PlaybackId, PrepareSound, RequestId, SendDigit
 from offhook.call.events import DigitsSent, Event, LegAnswered, PlaybackEnded, SoundFailed, SoundReady
 from offhook.call.masking import shown_url
 from offhook.call.stage import PARTY, Stage
-from offhook.flow.verbs import LocalSound, NamedSound, SentDigits, Sound, Speech, UnusableSound, UrlSound
+from offhook.flow.verbs import (
+    LocalSound,
+    NamedSound,
+    SentDigits,
+    Silence,
+    Sound,
+    Speech,
+    UnusableSound,
+    UrlSound,
+)
 
 __all__ = ["Prompt", "PromptState", "sound_text"]
 
@@ -155,6 +164,8 @@ def sound_text(sound: Sound) -> str:
             return f"local/{sound.name}"
         case Speech():
             return f"{sound.language}/{sound.text}"
+        case Silence():
+            return f"silence for {sound.seconds:g} s"
         case UnusableSound():
             return sound.text
         case _:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from offhook.flow.program import Flow, Outcome
-from offhook.flow.view import CallView, RecordingView
+from offhook.flow.targets import LegStage
+from offhook.flow.view import CallView, LegView, RecordingView
 
 __all__ = ["Dialect", "Params", "Reading"]
 
@@ -35,7 +36,7 @@ class Dialect(Protocol):
         """
 
     def begun(self, view: CallView) -> Params:
-        """The first control webhook of a call."""
+        """The first control webhook of a flow: of the call's, or of another leg's own (`view.leg`)."""
 
     def continued(self, view: CallView, outcome: Outcome) -> Params:
         """A control webhook after the verb that ran last, `view.performed[-1]`, with its outcome."""
@@ -45,3 +46,6 @@ class Dialect(Protocol):
 
     def ended(self, view: CallView) -> Params:
         """The post about the end of the call."""
+
+    def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
+        """What a leg's status hook is told at a stage; `extra` is what the hook was set with (`StatusHook.extra`)."""

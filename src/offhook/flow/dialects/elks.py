@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from offhook.flow.dialects import elks_reading, elks_words
 from offhook.flow.dialects.dialect import Params, Reading
 from offhook.flow.program import Outcome
-from offhook.flow.view import CallView, RecordingView
+from offhook.flow.targets import LegStage
+from offhook.flow.view import CallView, LegView, RecordingView
 
 __all__ = ["Elks"]
 
@@ -38,3 +39,7 @@ class Elks:
     def ended(self, view: CallView) -> Params:
         """See `elks_words.ended`."""
         return elks_words.ended(view)
+
+    def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
+        """See `elks_words.status`."""
+        return elks_words.status(view, leg, stage, extra)

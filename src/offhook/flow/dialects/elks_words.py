@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from offhook.flow.dialects.dialect import Params
 from offhook.flow.errors import DocumentError, WrongUrl
 from offhook.flow.program import Outcome, OutcomeKind
+from offhook.flow.targets import LegStage
 from offhook.flow.verbs import Dial, Verb
 from offhook.flow.view import CallId, CallView, Cause, Direction, LegView, Performed, RecordingView
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_call_id",
     "recorded",
     "recording_id",
+    "status",
     "stored_time",
     "wrong_start",
 ]
@@ -175,6 +177,12 @@ def _ended(view: CallView) -> Iterator[tuple[str, str]]:
         yield "duration", str(view.duration_s or 0)
     yield "id", call_id(view.id)
     yield "callid", call_id(view.id)
+
+
+def status(view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
+    """What a leg's status hook is told. The service has none; a document of another dialect in its call may set one."""
+    own = (*_who(view), ("status", stage.value), ("leg", json.dumps(_leg(leg))))
+    return (*own, *(each for each in extra if each[0] not in dict(own)))
 
 
 # ── objects ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import structlog
 
-from offhook.flow.verbs import NamedSound, Sound, UrlSound
-from offhook.media.frames import Samples
+from offhook.flow.verbs import NamedSound, Silence, Sound, UrlSound
+from offhook.media.frames import SAMPLE_RATE_HZ, Samples
 from offhook.media.tones import tone
 from offhook.runtime.sound.cache import PreparedSound, SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource, decode
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 DECODERS = 2
 """Threads; a sound of a minute takes one of them about a tenth of a second."""
 KNOWN_URLS = 10_000
+SILENCE_MAX_S = 60.0
+"""Of a pause among sounds; longer waiting is a verb of its own."""
 
 
 class Unreachable(BadSource):
@@ -88,6 +91,8 @@ class SoundLibrary:
                 return await self.prepare_url(url)
             case NamedSound(name=name):
                 return await self.prepare_tone(name)
+            case Silence(seconds=seconds):
+                return self._prepare_silence(seconds)
             case _:
                 raise BadSource(f"{type(sound).__name__} is no sound that is kept in a library")
 
@@ -112,6 +117,15 @@ class SoundLibrary:
             raise BadSource(str(error)) from None
         except OSError as error:
             raise BadSource(f"the tone cannot be kept ({error.strerror})") from None
+
+    def _prepare_silence(self, seconds: float) -> PreparedSound:
+        milliseconds = round(min(max(seconds, 0.0), SILENCE_MAX_S) * 1000)
+        key = f"silence-{milliseconds}"
+        try:
+            samples = np.zeros(milliseconds * SAMPLE_RATE_HZ // 1000, dtype=np.int16)
+            return self._get(key) or self._put(key, samples)
+        except OSError as error:
+            raise BadSource(f"the silence cannot be kept ({error.strerror})") from None
 
     async def prepare_file(self, path: Path) -> PreparedSound:
         """A file of this machine, for what the operator or the call itself has put there. Raises `BadSource`."""
