@@ -1,8 +1,9 @@
 //! A generator of sound for the benchmarks: the far ends of many calls on one UDP socket, on one thread.
 //!
-//! `media_load played|bridged SECONDS`: prints its port, reads one `ip:port` of the engine a line until an empty one, then
-//! sends 50 packets a second to each and listens, and prints one JSON object. In `bridged`, lines 2n and 2n+1 are the two
-//! legs of a call, every packet carries the time at which it left, and keys are pressed (RFC 4733).
+//! `media_load played|bridged|mixed SECONDS`: prints its port, reads one `ip:port` of the engine a line until an empty one,
+//! then sends 50 packets a second to each and listens, and prints one JSON object. In `bridged`, lines 2n and 2n+1 are the
+//! two legs of a call, every packet carries the time at which it left, and keys are pressed (RFC 4733). In `mixed`, all
+//! speak at once, and packets of silence are counted: nobody should hear any.
 //! Times of arrival are the kernel's, so that this program's own lateness is nobody else's. It speaks to no engine by itself.
 
 use std::collections::HashMap;
@@ -39,6 +40,14 @@ fn wall_ns() -> i64 {
         .map_or(0, |since| since.as_nanos() as i64)
 }
 
+/// What the engine does with what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Played,
+    Bridged,
+    Mixed,
+}
+
 /// The far end of one leg.
 struct FarEnd {
     to: SocketAddr,
@@ -52,6 +61,8 @@ struct FarEnd {
     /// Of passed packets: how long they took.
     passed_ns: Vec<i64>,
     events_heard: u64,
+    /// Packets that began with silence.
+    silent: u64,
 }
 
 impl FarEnd {
@@ -66,6 +77,7 @@ impl FarEnd {
             arrivals: Vec::new(),
             passed_ns: Vec::new(),
             events_heard: 0,
+            silent: 0,
         }
     }
 
@@ -121,6 +133,9 @@ impl FarEnd {
                 .map_or(extended, |highest| highest.max(extended)),
         );
         let Some(since_ns) = counting else { return };
+        if packet[HEADER..].iter().all(|octet| octet & 0x7F == 0x55) {
+            self.silent += 1;
+        }
         if !bridged {
             self.arrivals.push((extended, at_ns));
         } else if packet[1] & 0x7F == SOUND && packet.len() >= 20 {
@@ -176,7 +191,7 @@ struct Load {
     socket: UdpSocket,
     ends: Vec<FarEnd>,
     by_address: HashMap<SocketAddr, usize>,
-    bridged: bool,
+    kind: Kind,
     own_late_ns: Vec<i64>,
     /// Sound that left while counting.
     left: u64,
@@ -223,7 +238,7 @@ impl Load {
                         &room[place][..bytes.min(256)],
                         at_ns,
                         counting,
-                        self.bridged,
+                        self.kind == Kind::Bridged,
                     );
                 }
             }
@@ -234,10 +249,16 @@ impl Load {
     }
 
     fn send(&mut self, slot: u64, counting: bool) {
+        // A-law: silence, or for a mix a wave that can be told from it.
         let mut out = [0x55; HEADER + SAMPLES as usize];
+        if self.kind == Kind::Mixed {
+            for (n, octet) in out.iter_mut().enumerate() {
+                *octet = if n % 16 < 8 { 0xA5 } else { 0x25 };
+            }
+        }
         for index in (slot as usize..self.ends.len()).step_by(SLOTS as usize) {
             let end = &mut self.ends[index];
-            let length = end.packet(index as u32, self.bridged, &mut out);
+            let length = end.packet(index as u32, self.kind == Kind::Bridged, &mut out);
             let _ = self.socket.send_to(&out[..length], end.to);
             if counting && length > 16 {
                 self.left += 1;
@@ -271,8 +292,13 @@ impl Load {
             self.send(slot % SLOTS, since_ns.is_some());
             self.receive(&mut headers, &mut room, since_ns);
         }
-        // In `played`, the engine goes on and so does the count; in `bridged`, what is under way may still arrive.
-        let stop = Instant::now() + if self.bridged { LINGER } else { Duration::ZERO };
+        // In `played` and `mixed`, the engine goes on and so does the count; in `bridged`, what is under way may still arrive.
+        let stop = Instant::now()
+            + if self.kind == Kind::Bridged {
+                LINGER
+            } else {
+                Duration::ZERO
+            };
         while Instant::now() < stop {
             std::thread::sleep(Duration::from_millis(5));
             self.receive(&mut headers, &mut room, since_ns);
@@ -282,7 +308,7 @@ impl Load {
     fn report(&self) -> String {
         let (mut wanted, mut late) = (0, Vec::new());
         for end in &self.ends {
-            if self.bridged {
+            if self.kind == Kind::Bridged {
                 late.extend_from_slice(&end.passed_ns);
             } else {
                 let (expected, each) = end.lateness();
@@ -290,17 +316,18 @@ impl Load {
                 late.extend(each);
             }
         }
-        if self.bridged {
+        if self.kind == Kind::Bridged {
             wanted = self.left;
         }
         let silent = self.ends.iter().filter(|end| end.highest.is_none()).count();
         let sum = |of: fn(&FarEnd) -> u64| self.ends.iter().map(of).sum::<u64>();
         format!(
-            r#"{{"wanted":{wanted},"came":{},"silent":{silent},"sent":{},"keys":{},"event_packets":{},"late_ms":{},"own_late_ms":{}}}"#,
+            r#"{{"wanted":{wanted},"came":{},"silent":{silent},"sent":{},"keys":{},"event_packets":{},"silent_packets":{},"late_ms":{},"own_late_ms":{}}}"#,
             late.len(),
             sum(|end| end.sent),
             sum(|end| end.keys),
             sum(|end| end.events_heard),
+            sum(|end| end.silent),
             spread(late),
             spread(self.own_late_ns.clone()),
         )
@@ -309,10 +336,11 @@ impl Load {
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let bridged = match arguments.next().as_deref() {
-        Some("played") => false,
-        Some("bridged") => true,
-        _ => return Err("usage: media_load played|bridged SECONDS".into()),
+    let kind = match arguments.next().as_deref() {
+        Some("played") => Kind::Played,
+        Some("bridged") => Kind::Bridged,
+        Some("mixed") => Kind::Mixed,
+        _ => return Err("usage: media_load played|bridged|mixed SECONDS".into()),
     };
     let seconds = arguments.next().ok_or("how many seconds?")?.parse()?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
@@ -337,7 +365,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         socket,
         ends,
         by_address,
-        bridged,
+        kind,
         own_late_ns: Vec::new(),
         left: 0,
     };

@@ -1,7 +1,8 @@
-//! What the peer is sent: digits before playback, playback before a mix or a bridged peer, and silence if that is wanted.
+//! What the peer is sent: digits before playback, playback before a bridged peer and over a mix, and silence if that is wanted.
 
 use crate::control::protocol::{DigitsEnd, Event, PlaybackEnd};
 use crate::dsp::g711::Law;
+use crate::dsp::mixer::mix_into;
 use crate::dsp::FRAME_SAMPLES;
 use crate::rtp::packet::{RtpPacket, HEADER_BYTES};
 
@@ -129,7 +130,7 @@ impl Session {
         if let Some(said) = self.say_digits(agreed, now, wire) {
             return said;
         }
-        if let Some(said) = self.say_playback(agreed, now, wire) {
+        if let Some(said) = self.say_playback(agreed, now, mixed, wire) {
             return said;
         }
         if let Some(frame) = mixed {
@@ -181,17 +182,32 @@ impl Session {
         None
     }
 
-    fn say_playback(&mut self, agreed: &Agreed, now: Now, wire: &mut impl Wire) -> Option<Said> {
+    /// In a mix what plays is heard with the others and not instead of them: a beep must not cut off who speaks. `None`:
+    /// nothing plays in this turn.
+    fn say_playback(
+        &mut self,
+        agreed: &Agreed,
+        now: Now,
+        mixed: Option<&[i16; FRAME_SAMPLES]>,
+        wire: &mut impl Wire,
+    ) -> Option<Said> {
         let playback = self.playback.as_mut()?;
-        match playback.next(agreed.law) {
-            Frame::Sound(octets) => {
+        match (playback.next(agreed.law), mixed) {
+            (Frame::Sound(octets), Some(others)) => {
+                let mut frame = [0; FRAME_SAMPLES];
+                agreed.law.decode_into(octets, &mut frame);
+                mix_into(&mut frame, others);
+                Some(self.say_samples(agreed, now, &frame, wire))
+            }
+            (Frame::Sound(octets), None) => {
                 let mut frame = [0; FRAME_SAMPLES];
                 frame.copy_from_slice(octets);
                 Some(self.say_octets(agreed, now, &frame, wire))
             }
-            Frame::Gap => Some(self.say_silence(agreed, now, wire)),
-            Frame::Waiting => Some(Said::Nothing),
-            Frame::End => {
+            (Frame::Gap | Frame::Waiting, Some(_)) => None,
+            (Frame::Gap, None) => Some(self.say_silence(agreed, now, wire)),
+            (Frame::Waiting, None) => Some(Said::Nothing),
+            (Frame::End, _) => {
                 self.end_playback(PlaybackEnd::Finished, String::new(), wire);
                 None
             }

@@ -10,7 +10,7 @@ use super::{Rider, Worker};
 type Done = Result<(), &'static str>;
 
 pub struct Mix {
-    members: Vec<usize>,
+    pub(super) members: Vec<usize>,
     mixer: Mixer,
     slot: usize,
 }

@@ -3,6 +3,8 @@
 
 pub mod clock;
 mod joining;
+#[cfg(test)]
+mod joining_tests;
 pub mod mailbox;
 mod run;
 pub mod seat;

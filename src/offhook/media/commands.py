@@ -132,7 +132,7 @@ class CloseSession:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
     """Play prepared files (`offhook.media.frames`) one after another. Replaces what plays. While it lasts, the peer
-    hears it instead of its bridge or mix; tones and digits the peer sends are seen as ever."""
+    hears it instead of its bridge, and with those of its mix; tones and digits the peer sends are seen as ever."""
 
     session: SessionId
     playback: PlaybackId

@@ -268,6 +268,49 @@ fn what_plays_is_heard_instead_of_the_bridge_in_one_stream() {
 }
 
 #[test]
+fn what_plays_is_heard_over_a_mix_and_cuts_nobody_off() {
+    let mut scene = Scene::new(Some(said()));
+    scene.session.set_mixed(true);
+    let mut heard = Vec::new();
+    for turn in 0..12 {
+        match turn {
+            // Its sound is still being read in turns 2 and 3.
+            2 => scene
+                .session
+                .play(Playback::new(1, 1, 0, 0), &mut scene.wire),
+            4 => scene.session.loaded(
+                Loaded {
+                    session: 1,
+                    playback: 1,
+                    sounds: Ok(vec![sound(4000, 3)]),
+                },
+                &mut scene.wire,
+            ),
+            _ => {}
+        }
+        scene.turn += 1;
+        let now = scene.now();
+        scene
+            .session
+            .tick(now, Some(&[700; FRAME_SAMPLES]), &mut scene.wire);
+        let (_, packet) = scene.wire.rtp.last().unwrap();
+        heard.push(Law::A.decode(RtpPacket::parse(packet).unwrap().payload[0]));
+    }
+    assert_eq!(scene.wire.rtp.len(), 12);
+    for (turn, &level) in heard.iter().enumerate() {
+        let expected = if (4..7).contains(&turn) { 4700 } else { 700 };
+        assert!((level - expected).abs() < 200, "{turn}: {heard:?}");
+    }
+    assert!(matches!(
+        scene.told()[..],
+        [Event::PlaybackEnded {
+            reason: PlaybackEnd::Finished,
+            ..
+        }]
+    ));
+}
+
+#[test]
 fn silence_is_sent_only_where_it_is_wanted() {
     let mut scene = Scene::new(Some(Remote {
         send_silence: true,
