@@ -327,6 +327,7 @@ class Server:
             "sip_streams": parts.driver.sockets.streams_count,
             "tasks": len(asyncio.all_tasks()),
             "owed_webhooks": len(parts.outbox),
+            "hook_hosts": parts.services.hooks.hosts(),
             "loop_late_s": round(parts.supervisor.load.lateness_s, 4),
             "sip": list(self.sip_addresses),
             "domain": self.domain,

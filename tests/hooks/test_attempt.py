@@ -190,7 +190,7 @@ def test_a_short_budget_is_one_try_of_all_of_it() -> None:
 def test_what_is_owed_gets_one_try_of_fifteen_seconds() -> None:
     one = attempt(policy=OWED)
     assert begun(one).timeout_s == 15
-    assert one.policy is OWED
+    assert one.policy == OWED
     assert gave_up(one.failed(REFUSED, 101)) == REFUSED
 
 
@@ -229,3 +229,104 @@ def test_it_always_ends_within_its_budget_and_its_tries(
                 output = one.timed_out(now)
     assert not isinstance(output, Try)
     assert tries <= 2
+
+
+def client_error(one: Attempt, now: float) -> Output:
+    return one.answered(404, None, b"", now)
+
+
+def test_a_url_may_ask_for_more_tries_and_name_what_they_are_for() -> None:
+    one = attempt("https://h/hook#rc=3&rp=4xx")
+    assert begun(one).url == "https://h/hook"
+    for number in (2, 3, 4):
+        assert trying(client_error(one, 100)).number == number
+    assert gave_up(client_error(one, 100)).status == 404
+
+
+def test_what_rp_does_not_name_is_not_repeated() -> None:
+    one = attempt("https://h/hook#rc=3&rp=4xx")
+    begun(one)
+    assert gave_up(one.failed(REFUSED, 100)) == REFUSED
+    server = attempt("https://h/#rp=ct")
+    begun(server)
+    assert gave_up(server.answered(500, None, b"", 100)).status == 500
+
+
+def test_rc_alone_repeats_what_is_repeated_anyway() -> None:
+    one = attempt("https://h/hook#rc=2")
+    begun(one)
+    assert trying(one.failed(REFUSED, 100)).number == 2
+    assert trying(one.answered(500, None, b"", 100)).number == 3
+    assert gave_up(one.failed(REFUSED, 100)) == REFUSED
+
+
+def test_rc_0_is_one_try() -> None:
+    one = attempt("https://h/hook#rc=0")
+    begun(one)
+    assert gave_up(one.failed(REFUSED, 100)) == REFUSED
+
+
+def test_all_is_time_outs_too() -> None:
+    one = attempt("https://h/hook#rp=all")
+    begun(one)
+    assert trying(one.timed_out(105)).number == 2
+
+
+def test_times_of_a_url() -> None:
+    first = begun(attempt("https://h/hook#ct=500&rt=1500&tt=8000"))
+    # With a time for reading a try may have all that is left: silence ends it sooner.
+    assert (first.connect_s, first.read_s, first.timeout_s) == (0.5, 1.5, 8)
+
+
+def test_six_tries_fit_into_a_short_time() -> None:
+    one = attempt("https://h/hook#rc=5&rp=all&rt=200&tt=1200")
+    now = 100.0
+    output: Output = begun(one, now)
+    numbers = []
+    while isinstance(output, Try):
+        numbers.append(output.number)
+        now += 0.2
+        output = one.timed_out(now)
+    assert numbers == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_fragment_gets_wrong_is_said_and_changes_nothing() -> None:
+    one = attempt("https://h/hook#rc=9&tt=1")
+    assert begun(one).timeout_s == 5
+    assert len(one.warnings) == 2
+    assert one.policy == CONTROL
+
+
+@given(
+    st.lists(st.tuples(INPUTS, st.floats(min_value=0, max_value=6)), min_size=20, max_size=40),
+    st.integers(min_value=0, max_value=5),
+    st.sampled_from(["4xx", "5xx", "ct", "rt", "ct,rt", "all"]),
+    st.one_of(st.none(), st.integers(min_value=100, max_value=15_000)),
+    st.one_of(st.none(), st.integers(min_value=100, max_value=15_000)),
+)
+def test_whatever_a_url_asks_it_ends_within_its_time_and_its_tries(
+    inputs: list[tuple[tuple[str, object], float]], retries: int, policy: str, read_ms: int | None, total_ms: int | None
+) -> None:
+    times = "".join(f"&{name}={value}" for name, value in (("rt", read_ms), ("tt", total_ms)) if value is not None)
+    one = attempt(f"https://h/hook#rc={retries}&rp={policy}{times}", method=Method.GET)
+    budget_s = CONTROL.budget_s if total_ms is None else total_ms / 1000
+    now, tries = 0.0, 0
+    output = one.begin(now)
+    for (kind, value), spent in inputs:
+        if not isinstance(output, Try):
+            break
+        tries = max(tries, output.number)
+        assert output.timeout_s > 0
+        assert now + output.timeout_s <= budget_s + 1e-9
+        assert output.url.startswith("https://h/")
+        assert "#" not in output.url
+        now += min(spent, output.timeout_s)
+        match kind, value:
+            case "answered", int(status):
+                output = one.answered(status, "/next", b"", now)
+            case "failed", HookCause() as cause:
+                output = one.failed(HookFailure(cause=cause, detail="x"), now)
+            case _:
+                output = one.timed_out(now)
+    assert tries <= retries + 1
+    assert isinstance(output, Done | GiveUp) or len(inputs) < 6 * (retries + 1)

@@ -17,7 +17,6 @@ from offhook.hooks.request import (
     Purpose,
     Receiver,
     WebhookRequest,
-    asks_to_retry_timeouts,
     encode_form,
     merge_query,
     receiver,
@@ -160,20 +159,6 @@ def test_credentials_of_the_location_count() -> None:
 def test_redirects_to_nowhere(location: str) -> None:
     with pytest.raises(WrongHookUrl):
         redirected(wire(request("https://h/")), location)
-
-
-@pytest.mark.parametrize(
-    ("url", "asked"),
-    [
-        ("https://h/#retry=timeout", True),
-        ("https://h/?x#a=1&retry=timeout", True),
-        ("https://h/?retry=timeout", False),
-        ("https://h/#retry=never", False),
-        ("https://h/", False),
-    ],
-)
-def test_the_fragment_may_ask_for_retries(url: str, asked: bool) -> None:
-    assert asks_to_retry_timeouts(url) is asked
 
 
 @given(

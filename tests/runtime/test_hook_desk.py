@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,9 +14,10 @@ from tests.support.receivers import LOOPBACK, Receiver, receiver, unused_port
 from offhook.call.commands import FetchDocument, OweHangup, OweRecording, RequestId
 from offhook.flow.view import CallId, RecordingView
 from offhook.hooks.attempt import AttemptPolicy
-from offhook.hooks.delivery import Delivered, DeliveryEvent
+from offhook.hooks.breaker import FAILURES_IN_A_ROW, PAUSE_S
+from offhook.hooks.delivery import Delivered, DeliveryEvent, Now
 from offhook.hooks.policy import Listed, Steady
-from offhook.runtime.hook_desk import HookDesk, new_hook_id
+from offhook.runtime.hook_desk import Answer, HookDesk, new_hook_id
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.webhooks import HookResult, Webhooks
 
@@ -106,6 +108,82 @@ async def test_an_address_that_is_not_allowed_is_never_asked() -> None:
         answer = await board.desk.ask(CALL, fetch("http://10.0.0.1/"), board.note)
     assert answer.body is None
     assert "10.0.0.1" in answer.detail or "private" in answer.detail
+
+
+async def test_what_a_fragment_asks_is_done_and_what_is_wrong_in_it_is_said() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async with receiver(handler) as here, desk() as (board, _):
+        answer = await board.desk.ask(CALL, fetch(f"{here.url}/x#rc=2&rp=4xx&ct=1"), board.note)
+    assert (answer.why, answer.status) == ("hook_status", 404)
+    assert [seen.path for seen in here.seen] == ["/x"] * 3
+    (_, data) = board.notes[0]
+    assert len(data["tries"]) == 3
+    assert ["ct" in warning for warning in data["warnings"]] == [True]
+
+
+async def test_silence_in_an_answer_ends_a_try_where_the_url_says_so() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(DEADLINE_S)
+        return web.Response(text="{}")
+
+    async with receiver(handler) as here, desk() as (board, _):
+        began = asyncio.get_running_loop().time()
+        answer = await board.desk.ask(CALL, fetch(f"{here.url}/#rt=100&rc=1&rp=rt&tt=2000"), board.note)
+        took_s = asyncio.get_running_loop().time() - began
+    assert answer.why == "hook_timeout"
+    assert len(here.seen) == 2
+    assert took_s < 2.0
+
+
+async def test_a_host_that_is_down_is_not_asked_by_calls_that_have_a_fallback_until_it_is_back() -> None:
+    moment, status = Now(mono=0.0, wall=0.0), 500
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text="{}", status=status)
+
+    async with Webhooks(LOOPBACK) as client, Outbox(client) as outbox, receiver(handler) as here:
+        notes: list[tuple[str, Mapping[str, Any]]] = []
+        board = HookDesk(client=client, outbox=outbox, policy=POLICY, clock=lambda: moment)
+
+        async def ask(account: str = "a", may_avoid: bool = True) -> Answer:
+            command = replace(fetch(f"{here.url}/#rc=0"), may_avoid=may_avoid)
+            return await board.ask(CALL, command, lambda kind, data: notes.append((kind, data)), account)
+
+        for _ in range(FAILURES_IN_A_ROW):
+            assert (await ask()).why == "hook_status"
+        assert ("hook.host", {"host": here.url, "state": "open", "pause_s": PAUSE_S}) in notes
+        asked = len(here.seen)
+        avoided = await ask()
+        assert (avoided.body, avoided.why, len(here.seen)) == (None, "hook_avoided", asked)
+        assert notes[-1] == ("hook.avoided", {"request": 7, "host": here.url})
+        assert here.url in avoided.detail
+        # Another account has had no failure there, and a call without fallback has nowhere else to go.
+        assert (await ask("b")).why == "hook_status"
+        assert (await ask(may_avoid=False)).why == "hook_status"
+        assert board.hosts() == {"closed": 1, "open": 1, "half_open": 0}
+        moment, status = Now(mono=PAUSE_S, wall=PAUSE_S), 200
+        assert (await ask()).body == b"{}"
+        assert [data["state"] for kind, data in notes if kind == "hook.host"] == ["open", "half_open", "closed"]
+        assert (await ask()).body == b"{}"
+
+
+async def test_a_host_that_says_404_is_there() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async with receiver(handler) as here, desk() as (board, _):
+        for _ in range(2 * FAILURES_IN_A_ROW):
+            answer = await board.desk.ask(CALL, replace(fetch(here.url), may_avoid=True), board.note)
+            assert answer.status == 404
+
+
+async def test_a_url_that_is_none_is_nobodys_host() -> None:
+    async with desk() as (board, _):
+        answer = await board.desk.ask(CALL, fetch("mailto:me"), board.note)
+    assert answer.why == "hook_url"
+    assert board.desk.hosts()["closed"] == 0
 
 
 async def test_what_is_owed_is_repeated_until_it_arrives() -> None:

@@ -178,6 +178,8 @@ class FetchDocument:
     url: str
     method: str
     params: tuple[tuple[str, str], ...]
+    may_avoid: bool = False
+    """There is a fallback: a host that is known to be down need not be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

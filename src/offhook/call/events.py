@@ -174,6 +174,10 @@ class DocumentFailed:
     request: RequestId
     cause: Cause
     detail: str
+    why: str = ""
+    """The stable word of what went wrong (`hook_refused`, `hook_avoided`, `unknown_verb`), for the fallback."""
+    status: int | None = None
+    """What HTTP said, where it said anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,15 @@
 Pure: `runtime/webhooks.py` sends what comes out and says what came back. Blocks no address: that is the URL guard's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offhook.hooks.errors import HookCause, HookFailure, WrongHookUrl
+from offhook.hooks.overrides import NOTHING_ASKED, RetryOn, is_kind, overrides_of
 from offhook.hooks.request import (
     Headers,
     Method,
     WebhookRequest,
     Wire,
-    asks_to_retry_timeouts,
     redirected,
     wire,
 )
@@ -27,7 +27,9 @@ class AttemptPolicy:
 
     `budget_s` is for all tries together; a try gets half of what is left, but at least `shortest_try_s`, and none is
     begun that could not have that much. `retries` are for connection errors and 5xx; a time-out is tried again only
-    with `retry_timeouts`, or when the URL asks (`#retry=timeout`).
+    with `retry_timeouts`. `retry_on` names other failures in their place. With `read_s`, the longest silence while an
+    answer is waited for or read, a try may have all that is left. The fragment of a URL goes before all of it
+    (`with_overrides`).
     """
 
     budget_s: float = 10.0
@@ -35,6 +37,8 @@ class AttemptPolicy:
     shortest_try_s: float = 2.0
     retries: int = 1
     retry_timeouts: bool = False
+    retry_on: frozenset[RetryOn] | None = None
+    read_s: float | None = None
     max_redirects: int = 5
     max_body_bytes: int = 64 * 1024
 
@@ -50,7 +54,8 @@ OWED = AttemptPolicy(budget_s=15.0, shortest_try_s=15.0, retries=0)
 class Try:
     """Send this. `number` counts tries from 1, `hop` redirects within the try from 0.
 
-    A connection is to stand within `connect_s` and the whole answer to be here within `timeout_s`, from now.
+    A connection is to stand within `connect_s` and the whole answer to be here within `timeout_s`, from now; between
+    two packets of it no more than `read_s` may pass, if there is one.
     """
 
     number: int
@@ -61,6 +66,7 @@ class Try:
     body: bytes | None
     connect_s: float
     timeout_s: float
+    read_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +105,7 @@ class Attempt:
 
     def __init__(self, request: WebhookRequest, policy: AttemptPolicy = CONTROL) -> None:
         self._request = request
-        self._policy = policy
-        self._retry_timeouts = policy.retry_timeouts or asks_to_retry_timeouts(request.url)
+        self._policy, self.warnings = with_overrides(policy, request.url)
         self._ends_at = 0.0
         self._try_ends_at = 0.0
         self._number = 0
@@ -126,13 +131,15 @@ class Attempt:
 
     def failed(self, failure: HookFailure, now: float) -> Output:
         """The try came to nothing, otherwise than by running out of time."""
-        return self._again_or_not(failure, failure.worth_a_retry, now)
+        kinds = self._policy.retry_on
+        return self._again_or_not(failure, failure.worth_a_retry if kinds is None else is_kind(failure, kinds), now)
 
     def timed_out(self, now: float) -> Output:
         """The `timeout_s` of the try is over. (No connection within `connect_s` is a failure: nothing was asked.)"""
         spent_s = self._policy.budget_s - (self._ends_at - now)
         failure = HookFailure(cause=HookCause.TIMEOUT, detail=f"{spent_s:.1f} s")
-        return self._again_or_not(failure, self._retry_timeouts, now)
+        kinds = self._policy.retry_on or frozenset()
+        return self._again_or_not(failure, self._policy.retry_timeouts or is_kind(failure, kinds), now)
 
     def _again_or_not(self, failure: HookFailure, worth: bool, now: float) -> Output:
         if worth and self._number <= self._policy.retries and self._ends_at - now >= self._policy.shortest_try_s:
@@ -144,7 +151,8 @@ class Attempt:
 
     def _next_try(self, now: float) -> Output:
         left_s = self._ends_at - now
-        self._try_ends_at = now + min(left_s, max(left_s / 2, self._policy.shortest_try_s))
+        share_s = left_s if self._policy.read_s is not None else left_s / 2
+        self._try_ends_at = now + min(left_s, max(share_s, self._policy.shortest_try_s))
         self._number += 1
         self._hop = 0
         try:
@@ -186,4 +194,30 @@ class Attempt:
             body=self._sent.body,
             connect_s=min(self._policy.connect_s, timeout_s),
             timeout_s=timeout_s,
+            read_s=self._policy.read_s,
         )
+
+
+def with_overrides(policy: AttemptPolicy, url: str) -> tuple[AttemptPolicy, tuple[str, ...]]:
+    """The policy as a URL's fragment changes it, and what of the fragment could not be used.
+
+    The shortest try shrinks where the URL wants more tries or less time than would otherwise fit.
+    """
+    asked = overrides_of(url)
+    if asked == NOTHING_ASKED:
+        return policy, ()
+    changed = replace(
+        policy,
+        retries=policy.retries if asked.retries is None else asked.retries,
+        retry_on=policy.retry_on if asked.retry_on is None else asked.retry_on,
+        retry_timeouts=policy.retry_timeouts or asked.retry_timeouts,
+        connect_s=policy.connect_s if asked.connect_s is None else asked.connect_s,
+        read_s=policy.read_s if asked.read_s is None else asked.read_s,
+        budget_s=policy.budget_s if asked.total_s is None else asked.total_s,
+    )
+    if asked.retries is None and asked.total_s is None and asked.read_s is None:
+        return changed, asked.warnings
+    even_share_s = changed.budget_s / (changed.retries + 1)
+    # Half of it, or the last try would fall to what the others took beyond their time.
+    shortest_s = min(changed.shortest_try_s, even_share_s / 2, changed.read_s or even_share_s)
+    return replace(changed, shortest_try_s=shortest_s), asked.warnings

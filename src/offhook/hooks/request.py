@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from offhook.hooks.errors import WrongHookUrl
 
@@ -171,11 +171,6 @@ def merge_query(url: str, params: Params) -> str:
 def encode_form(params: Params) -> str:
     """Ordered pairs as a form body: ASCII, every byte but letters, digits and `_.-~` escaped, spaces as `+`."""
     return urlencode(params, errors="replace", encoding="utf-8")
-
-
-def asks_to_retry_timeouts(url: str) -> bool:
-    """Whether the URL ends in `#retry=timeout`: its application takes repetitions of a slow request."""
-    return ("retry", "timeout") in parse_qsl(url.strip().partition("#")[2])
 
 
 def _escape(text: str) -> str:

@@ -5,21 +5,35 @@ both in the call's timeline.
 """
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from offhook.call.commands import FetchDocument, OweHangup, OweRecording
 from offhook.flow.view import CallId
 from offhook.hooks.attempt import AttemptPolicy
+from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
+from offhook.hooks.delivery import Now
+from offhook.hooks.errors import WrongHookUrl
 from offhook.hooks.policy import DeliveryPolicy, Steady
-from offhook.hooks.request import Method, Purpose, WebhookRequest
+from offhook.hooks.request import Method, Purpose, WebhookRequest, receiver
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.webhooks import HookResult, TryMade, Webhooks
 
 __all__ = ["Answer", "HookDesk"]
 
+log = structlog.get_logger(__name__)
+
 NoteOf = Callable[[str, Mapping[str, Any]], None]
+AVOIDED = "hook_avoided"
+"""Beside the words of `HookCause`: nothing was asked."""
+
+
+def _now() -> Now:
+    return Now(mono=time.monotonic(), wall=time.time())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +45,53 @@ class Answer:
     url: str
     """Where the body came from in the end."""
     detail: str = ""
+    why: str = ""
+    """The stable word of a failure (`hook_timeout`), or `hook_avoided` where nothing was asked."""
+    status: int | None = None
+    """What HTTP said, where it said anything."""
 
 
 class HookDesk:
     """Every webhook of every call goes through here."""
 
     def __init__(
-        self, *, client: Webhooks, outbox: Outbox, policy: AttemptPolicy, delivery: DeliveryPolicy | None = None
+        self,
+        *,
+        client: Webhooks,
+        outbox: Outbox,
+        policy: AttemptPolicy,
+        delivery: DeliveryPolicy | None = None,
+        clock: Callable[[], Now] = _now,
     ) -> None:
         self._client = client
         self._outbox = outbox
         self._policy = policy
         self._delivery = delivery or Steady()
+        self._clock = clock
+        self._breaker = Breaker()
 
-    async def ask(self, call: CallId, command: FetchDocument, note: NoteOf) -> Answer:
-        """A control webhook, within its budget. Every try is in the timeline."""
+    def hosts(self) -> dict[str, int]:
+        """How many of the customers' hosts are believed to be in which state."""
+        return self._breaker.figures()
+
+    async def ask(self, call: CallId, command: FetchDocument, note: NoteOf, account: str = "") -> Answer:
+        """A control webhook, within its budget. Every try is in the timeline.
+
+        A host that has failed again and again for this account is not asked where the call has a fallback.
+        """
+        host = _host_of(account, command.url)
+        if host is not None and command.may_avoid:
+            advice = self._breaker.advice(host, self._clock())
+            self._tell_changes(note)
+            if advice is Advice.AVOID:
+                note("hook.avoided", {"request": command.request, "host": str(host.receiver)})
+                detail = f"{host.receiver} has failed again and again, so it was not asked"
+                return Answer(body=None, url=command.url, detail=detail, why=AVOIDED)
+        answer = await self._ask(call, command, note, host)
+        self._tell_changes(note)
+        return answer
+
+    async def _ask(self, call: CallId, command: FetchDocument, note: NoteOf, host: HostKey | None) -> Answer:
         request = WebhookRequest(
             id=new_hook_id(),
             purpose=Purpose.CONTROL,
@@ -55,10 +101,25 @@ class HookDesk:
             params=command.params,
         )
         result = await self._client.perform(request, self._policy)
-        note("hook.tries", {"request": command.request, "bytes": len(result.body), "tries": _tries(result)})
-        if result.failure is not None:
-            return Answer(body=None, url=command.url, detail=result.failure.sentence)
-        return Answer(body=result.body, url=result.final_url)
+        told: dict[str, Any] = {"request": command.request, "bytes": len(result.body), "tries": _tries(result)}
+        if result.warnings:
+            told["warnings"] = list(result.warnings)
+        note("hook.tries", told)
+        failure = result.failure
+        if host is not None:
+            down = failure is not None and means_down(failure)
+            (self._breaker.failed if down else self._breaker.answered)(host, self._clock())
+        if failure is None:
+            return Answer(body=result.body, url=result.final_url)
+        return Answer(
+            body=None, url=command.url, detail=failure.sentence, why=failure.cause.value, status=failure.status
+        )
+
+    def _tell_changes(self, note: NoteOf) -> None:
+        while (changed := self._breaker.poll_event()) is not None:
+            host, state = str(changed.host.receiver), changed.state.value
+            log.warning("hook.host", account=changed.host.account, host=host, state=state, pause_s=changed.pause_s)
+            note("hook.host", {"host": host, "state": state, "pause_s": changed.pause_s})
 
     def owe(self, call: CallId, command: OweRecording | OweHangup) -> None:
         """A post that must arrive: repeated by its policy until it has."""
@@ -66,6 +127,13 @@ class HookDesk:
             id=new_hook_id(), purpose=Purpose.OWED, call=call, url=command.url, params=command.params
         )
         self._outbox.owe(request, self._delivery)
+
+
+def _host_of(account: str, url: str) -> HostKey | None:
+    try:
+        return HostKey(account, receiver(url))
+    except WrongHookUrl:
+        return None
 
 
 def new_hook_id() -> str:

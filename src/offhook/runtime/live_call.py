@@ -246,14 +246,24 @@ class LiveCall:
     # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _fetch(self, command: do.FetchDocument) -> None:
-        answer = await self.services.hooks.ask(self.id, command, self.note)
+        answer = await self.services.hooks.ask(self.id, command, self.note, self.caller.account)
         if answer.body is None:
-            self.post(happened.DocumentFailed(request=command.request, cause=Cause.HOOK_FAILED, detail=answer.detail))
+            self.post(
+                happened.DocumentFailed(
+                    request=command.request,
+                    cause=Cause.HOOK_FAILED,
+                    detail=answer.detail,
+                    why=answer.why,
+                    status=answer.status,
+                )
+            )
             return
         try:
             _, reading = read_document(answer.body, answer.url, self.dialect)
         except DocumentError as error:
-            self.post(happened.DocumentFailed(request=command.request, cause=error.cause, detail=str(error)))
+            self.post(
+                happened.DocumentFailed(request=command.request, cause=error.cause, detail=str(error), why=error.name)
+            )
             return
         self.post(happened.DocumentArrived(request=command.request, flow=reading.flow, warnings=reading.warnings))
 

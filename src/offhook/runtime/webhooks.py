@@ -51,6 +51,8 @@ class HookResult:
     final_url: str
     tries: tuple[TryMade, ...]
     failure: HookFailure | None
+    warnings: tuple[str, ...] = ()
+    """What of the URL's fragment could not be used."""
 
     @property
     def ok(self) -> bool:
@@ -135,7 +137,7 @@ class Webhooks:
             )
             last = heard if isinstance(heard, _Answer) else None
             output = _step(attempt, heard, now)
-        return _result(output, last, tuple(tries))
+        return _result(output, last, tuple(tries), attempt.warnings)
 
     async def _send(self, one: Try, headers: Headers, max_body_bytes: int) -> "_Answer | HookFailure":
         """One request and its whole answer, or why not. A failure whose cause is TIMEOUT ran out of the try's time."""
@@ -149,7 +151,7 @@ class Webhooks:
                 data=one.body,
                 headers=(*one.headers, *headers),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=one.timeout_s, connect=one.connect_s),
+                timeout=aiohttp.ClientTimeout(total=one.timeout_s, connect=one.connect_s, sock_read=one.read_s),
             ) as response:
                 return await _read(response, max_body_bytes)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -168,7 +170,9 @@ def _step(attempt: Attempt, heard: _Answer | HookFailure, now: float) -> Output:
             assert_never(heard)
 
 
-def _result(output: Done | GiveUp, last: _Answer | None, tries: tuple[TryMade, ...]) -> HookResult:
+def _result(
+    output: Done | GiveUp, last: _Answer | None, tries: tuple[TryMade, ...], warnings: tuple[str, ...]
+) -> HookResult:
     return HookResult(
         status=last.status if last is not None else None,
         body=output.body if isinstance(output, Done) else b"",
@@ -176,6 +180,7 @@ def _result(output: Done | GiveUp, last: _Answer | None, tries: tuple[TryMade, .
         final_url=output.url,
         tries=tries,
         failure=output.failure if isinstance(output, GiveUp) else None,
+        warnings=warnings,
     )
 
 
