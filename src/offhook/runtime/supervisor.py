@@ -24,6 +24,8 @@ REFUSE_ABOVE_S = 0.04
 """Smoothed lateness of the loop from which on new calls are refused. A call takes a dozen turns of the loop to be
 answered, and SIP repeats after 0.5 s; a loop with room to spare is a few milliseconds late."""
 TAKE_BELOW_S = 0.015
+COUNTED_AT_MOST_S = 0.1
+"""Of one measurement: a single stall (a collection, a neighbour on the same machine) is no overload, several are."""
 REFUSE_ABOVE_BYTES = 160 * 1024
 """Of SIP waiting in the kernel, as it counts them: about 125 messages, which is 0.15 s of work. The loop can be on time
 in every turn and still be seconds behind what its sockets hold."""
@@ -43,7 +45,7 @@ class LoadGuard:
 
     def measured(self, late_s: float, waiting_bytes: int = 0) -> bool:
         """Take a measurement; whether the decision changed."""
-        self.lateness_s += SMOOTHING * (max(0.0, late_s) - self.lateness_s)
+        self.lateness_s += SMOOTHING * (min(max(0.0, late_s), COUNTED_AT_MOST_S) - self.lateness_s)
         self.waiting_bytes = waiting_bytes
         most_s, most_bytes = (TAKE_BELOW_S, TAKE_BELOW_BYTES) if self.refusing else (REFUSE_ABOVE_S, REFUSE_ABOVE_BYTES)
         refuse = self.lateness_s > most_s or waiting_bytes > most_bytes

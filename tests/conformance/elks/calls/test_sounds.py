@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-from tests.support.line import Line, pairs
+from tests.support.line import Line, Voice, pairs
 from tests.support.sound_checks import Samples, find, read_wav, silence, voice
 from tests.support.sounds import encoded, melody
 from tests.support.topics import topic
@@ -422,8 +422,9 @@ async def test_record_whole_call(line: Line) -> None:
     both = read_wav((await line.file(told["wav"]))[1])
     # Two voices at once, equally loud: each is about 0.7 of the sum.
     for said in (one, other):
-        # Half seconds of it: on a machine that others keep busy a packet that comes late is missing somewhere.
-        assert max(find(both, said[n : n + 4000]).likeness for n in (0, 2000, 4000, 6000)) > 0.5
+        # Without its end: the file is no longer than the talk, and a shift by a packet would leave no room to search.
+        whole, parts = find(both, said[:-1600]).likeness, (find(both, said[n : n + 4000]).likeness for n in (0, 4000))
+        assert whole > 0.6 or (Voice.stammered and max(parts) > 0.5)
     await line.hook("/end")
     assert (await line.call(cid))["recordings"] == [f"{cid}-r0"]
     assert len(line.got("/rec")) == 1
