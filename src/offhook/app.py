@@ -245,6 +245,7 @@ class Server:
         http = HttpServer(web, settings.http_listen.host, settings.http_listen.port)
         self.http_address = await http.start()
         stack.push_async_callback(http.stop)
+        stack.push_async_callback(web.leave)
         announce(settings.data_dir, self.http_address)
         parts.supervisor.start()
         stack.callback(parts.supervisor.stop)
@@ -296,9 +297,21 @@ class Server:
         """End a live call."""
         return self._running.switchboard.hang_up(call_id)
 
-    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         """Wait for a timeline to grow beyond an entry, and for that to be durable."""
-        await self._running.book.wait(call_id, after, timeout_s)
+        await self._running.book.wait(call_id, after, timeout_s, late=late)
+
+    def timeline_open(self, call_id: CallId) -> bool:
+        """Whether the call itself may still have something to say."""
+        return self._running.book.is_open(call_id)
+
+    def owes(self, call_id: CallId) -> bool:
+        """Whether its customer is still to be told something."""
+        return self._running.outbox.owes(call_id)
+
+    def erased(self, call_id: CallId) -> None:
+        """Its customer has deleted a call."""
+        self._running.book.forget(call_id)
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed."""

@@ -1,7 +1,9 @@
 """`offhook call`, `calls`, `timeline`."""
 
+import json
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +89,23 @@ def test_calls_are_listed(run: Any, running: Any) -> None:
     assert "success" in listed[2]
     assert listed[2].endswith(" 7")
     assert len(run("calls", "--limit", "1", "--json").json) == 1
+
+
+def test_a_timeline_is_written_into_a_file(run: Any, running: Any, tmp_path: Path) -> None:
+    running.world.give("answered-call")
+    running.do(running.board.note("0" * 32, "call.begun", {"from": "+46100000001"}))
+    file = tmp_path / "call.json"
+    written = run("timeline", f"c{0:032x}", "--export", str(file))
+    assert written.out == f"{file}: 1 entries, 0 recordings\n"
+    exported = json.loads(file.read_text())
+    assert (exported["format"], exported["events"][0]["kind"]) == ("offhook.call/1", "call.begun")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert run("timeline", f"c{0:032x}", "--export", str(file), "--json").json["events"] == 1
+    refused = run("timeline", f"c{0:032x}", "--export", str(tmp_path / "nowhere" / "x.json"))
+    assert refused.status == 1
+    assert "cannot be written" in refused.err
+    assert run("timeline", "x", "--export", str(file)).status == 1
+
+
+def test_a_file_needs_no_server(run: Any, tmp_path: Path) -> None:
+    assert "no such call" in run("timeline", "c" + "0" * 32, "--export", str(tmp_path / "x.json")).err

@@ -45,6 +45,12 @@ def test_without_words_it_shows_what_there_is(run: Any) -> None:
         assert "Usage:" in run(*words).out
 
 
+def test_it_says_which_it_is(run: Any) -> None:
+    said = run("--version")
+    assert (said.status, said.out.split()[0].rstrip(",")) == (0, "offhook")
+    assert len(said.out.split()) > 1
+
+
 def test_what_is_written_wrongly(run: Any) -> None:
     wrong = run("calls", "--limit", "0")
     assert wrong.status == 2

@@ -16,7 +16,7 @@ class Pages:
         self.asked: list[int] = []
 
     def get(self, target: str, **query: Any) -> Any:
-        if not target.endswith("/timeline"):
+        if not target.endswith("/events"):
             return {"state": "success"}
         self.asked.append(query["after"])
         return self.pages.pop(0)
@@ -25,7 +25,9 @@ class Pages:
 def test_goes_on_from_what_was_shown() -> None:
     one, two, three = ({"seq": seq} for seq in (1, 2, 3))
     server: Any = Pages(
-        {"events": [one, two], "over": False}, {"events": [], "over": False}, {"events": [three], "over": True}
+        {"events": [one, two], "next": 2, "over": False},
+        {"events": [], "next": 2, "over": False},
+        {"events": [three], "next": 3, "over": True},
     )
     shown: list[Any] = []
     assert follow(server, "c", shown.append) == {"state": "success"}

@@ -11,7 +11,7 @@ from offhook.cli.main import app
 from offhook.config import Settings, load_settings
 from offhook.flow.dialects import elks_reading
 from offhook.media.tones import TONE_NAMES
-from offhook.web.api import elks, native, native_accounts, native_calls, native_numbers
+from offhook.web.api import elks, native, native_accounts, native_calls, native_events, native_numbers
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -40,7 +40,7 @@ def test_commands(command: str) -> None:
 
 def native_routes() -> list[str]:
     found = ["GET /v1/status"]
-    for router in (native_accounts.router, native_numbers.router, native_calls.router):
+    for router in (native_accounts.router, native_numbers.router, native_calls.router, native_events.router):
         for route in router.routes:
             found += [f"{method} {route.path}" for method in route.methods]  # type: ignore[attr-defined]
     return sorted(found)

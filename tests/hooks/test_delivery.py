@@ -84,6 +84,18 @@ def test_order_within_a_call_and_receiver() -> None:
     assert sends(machine) == ["third"]
 
 
+def test_whether_a_call_is_owed_anything() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    assert machine.owes("c1")
+    assert not machine.owes("c2")
+    machine.failed(sends(machine)[0], REFUSED, at(1), 0.0)
+    assert machine.owes("c1"), "what is tried again is still owed"
+    machine.handle_timer(at(301))
+    machine.delivered(sends(machine)[0], 200, at(302))
+    assert not machine.owes("c1")
+
+
 @pytest.mark.parametrize(
     "other",
     [

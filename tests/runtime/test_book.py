@@ -128,6 +128,31 @@ async def test_nobody_waits_for_what_is_there_or_for_a_call_that_is_over(book: B
     await asyncio.wait_for(book.wait(CALL, 1, 3600), DEADLINE_S)
 
 
+async def test_what_is_owed_is_waited_for_after_the_end_too(book: Book) -> None:
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    assert book.is_open(CALL)
+    book.closed(CALL)
+    assert not book.is_open(CALL)
+    for call, after in ((CALL, 1), (OTHER, 0)):
+        waiting = asyncio.ensure_future(book.wait(call, after, 3600, late=True))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        book.note(call, "hook.delivered", {})
+        await asyncio.wait_for(waiting, DEADLINE_S)
+
+
+async def test_nothing_is_written_about_a_call_that_was_deleted(storage: Storage, book: Book) -> None:
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    book.closed(CALL)
+    book.forget(CALL)
+    book.forget(OTHER)
+    book.noted_late(CALL, "hook.delivered", {})
+    await book.flush()
+    assert len(await storage.read(lambda connection: events_after(connection, CALL))) == 1
+
+
 async def test_who_gives_up_waiting_is_not_kept(book: Book) -> None:
     book.opened(view())
     await book.wait(CALL, 0, 0.001)

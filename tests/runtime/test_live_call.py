@@ -91,6 +91,22 @@ async def test_two_parties_are_joined_beside_each_other_and_parted(storage: Stor
         assert row.cost == 2 * (100 + 600)
 
 
+async def test_the_last_word_of_a_timeline_is_the_figures_of_the_last_leg(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(json.dumps({"connect": "+46700000002"}))
+        await x.far_answers()
+        await x.far_answers()
+        assert x.services.book.is_open(view.id)
+        x.board.hang_up(view.id)
+        await x.over()
+        last = 0
+        async with asyncio.timeout(DEADLINE_S):
+            while x.services.book.is_open(view.id):
+                await x.services.book.wait(view.id, last, DEADLINE_S)
+                last = len(await x.timeline(view.id))
+        assert kinds(await x.timeline(view.id))[-1] == "leg.statistics"
+
+
 async def test_a_target_that_routing_refuses_fails_and_the_flow_goes_on(storage: Storage) -> None:
     async with exchange(storage) as x:
         view = x.dial(json.dumps({"connect": "+4930123456", "failed": {"connect": "+46700000002"}}))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.support.engine_line import Line, statistics
 
 from offhook.call import commands as call
@@ -147,6 +148,14 @@ def test_events_of_sessions_that_are_unknown_change_nothing(scene: Scene) -> Non
     ):
         scene.legs.handle(event)
     assert (scene.posted, scene.told) == ([], [])
+
+
+def test_only_what_can_be_heard_is_told_of_a_late_engine(scene: Scene) -> None:
+    with structlog.testing.capture_logs() as logged:
+        for worst_us in (5_000, 59_999, 60_000):
+            scene.legs.handle(said.TickLate(worst_us=worst_us, late_ticks=3))
+    assert [entry["log_level"] for entry in logged] == ["debug", "debug", "info"]
+    assert logged[-1] == {"event": "media.late", "log_level": "info", "worst_ms": 60.0, "ticks": 3}
 
 
 def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:

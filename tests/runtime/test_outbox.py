@@ -79,8 +79,10 @@ async def test_delivered_and_forgotten() -> None:
         outbox.owe(request, ELKS)
         outbox.owe(request, ELKS)
         assert len(outbox) == 1
+        assert outbox.owes("c1")
         assert await heard.has(1) == [Delivered(request=request, tries=1, status=204)]
         assert len(outbox) == 0
+        assert not outbox.owes("c1")
     assert store.told == ["save a", "delete a"]
     assert [seen.body for seen in server.seen] == [b"id=a"]
     assert heard.results[0] is not None

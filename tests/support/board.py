@@ -22,6 +22,8 @@ class Board:
         self.storage = storage
         self.orders: list[CallOrder] = []
         self.live: dict[CallId, CallView] = {}
+        self.owed: set[CallId] = set()
+        """Calls for which something is still to be delivered."""
         self.directory_changes = 0
         self.full = False
         self.broken = False
@@ -67,13 +69,24 @@ class Board:
         async with self._news:
             self._news.notify_all()
 
-    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         async with self._news:
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._news.wait_for(lambda: self._noted.get(call_id, 0) > after or call_id not in self.live)
+                    await self._news.wait_for(
+                        lambda: self._noted.get(call_id, 0) > after or (call_id not in self.live and not late)
+                    )
             except TimeoutError:
                 return
+
+    def timeline_open(self, call_id: CallId) -> bool:
+        return call_id in self.live
+
+    def owes(self, call_id: CallId) -> bool:
+        return call_id in self.owed
+
+    def erased(self, call_id: CallId) -> None:
+        self._noted.pop(call_id, None)
 
     async def until_live(self, deadline_s: float = 20.0) -> CallView:
         """The first live call, as soon as there is one."""

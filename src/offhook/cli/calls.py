@@ -1,5 +1,8 @@
 """`offhook call`, `calls`, `timeline`: make a call and follow it, see what happened."""
 
+import json
+import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -94,6 +97,9 @@ def calls(
 def timeline(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="As calls shows it; a UUID does too.")],
     keep_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the call is over.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all that is known of the call into a JSON file instead.")
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -102,16 +108,18 @@ def timeline(
     Example: offhook timeline c719b1eefbf65b1f89c013e6433dbf537
     """
     with connect(settings_of(config)) as server:
+        if export is not None:
+            _write(export, server.get(path("calls", identifier, "export")), as_json)
+            return
         events: list[Any] = []
         if keep_on:
             ended = follow(server, identifier, events.append if as_json else show_event)
         else:
             after, more = 0, True
             while more:
-                page = server.get(path("calls", identifier, "timeline"), after=after)["events"]
-                events += page
-                more = bool(page)
-                after = page[-1]["seq"] if page else after
+                page = server.get(path("calls", identifier, "events"), after=after)
+                events += page["events"]
+                more, after = bool(page["events"]), page["next"]
             ended = server.get(path("calls", identifier))
     if as_json:
         show_json(events)
@@ -120,3 +128,18 @@ def timeline(
         for event in events:
             show_event(event)
     console().print(ending(ended))
+
+
+def _write(file: Path, exported: Any, as_json: bool) -> None:
+    """Numbers and answers of a customer are nobody else's to read. Raises `CliError`."""
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as open_file:
+            json.dump(exported, open_file, indent=1, ensure_ascii=False)
+            open_file.write("\n")
+    except OSError as error:
+        raise CliError(f"{file} cannot be written ({error.strerror}); name another file") from None
+    written = {"file": str(file), "events": len(exported["events"]), "recordings": len(exported["recordings"])}
+    if as_json:
+        show_json(written)
+    else:
+        console().print(f"{file}: {written['events']} entries, {written['recordings']} recordings")

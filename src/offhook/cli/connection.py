@@ -156,8 +156,17 @@ class _Nobody:
     async def hang_up(self, call_id: CallId) -> bool:
         return False
 
-    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         return
+
+    def timeline_open(self, call_id: CallId) -> bool:
+        return False
+
+    def owes(self, call_id: CallId) -> bool:
+        return False
+
+    def erased(self, call_id: CallId) -> None:
+        """Nothing is going on that could write about it."""
 
     def directory_changed(self) -> None:
         """Whoever starts next reads it."""

@@ -1,6 +1,8 @@
 """Puts the commands together. An error is a sentence on standard error and exit status 1, never a traceback."""
 
 import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import typer
 
@@ -21,8 +23,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Programmable voice that you run yourself.",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"offhook {version('offhook')}")
+        except PackageNotFoundError:
+            typer.echo("offhook, from its source")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Programmable voice that you run yourself."""
+
+
 app.command("serve")(serve)
 phone.command("run")(run_phone)
 app.add_typer(account, name="account")

@@ -15,7 +15,8 @@ def cli_reference() -> str:
     lines = [
         "# Commands",
         "",
-        "Generated from `src/offhook/cli`; change it there. Every command has `--help`.",
+        "Generated from `src/offhook/cli`; change it there. Every command has `--help`;",
+        "`offhook --version` says which it is.",
         "",
         "Commands ask the running server, so that a change is in force at once; when none runs, they work on the data",
         "in `data_dir` themselves. Output is for people; `--json` is for programs. Errors are a sentence on standard",

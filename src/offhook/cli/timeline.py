@@ -19,10 +19,10 @@ def follow(server: Connection, call: str, show: Callable[[Mapping[str, Any]], No
     """Shows the entries of a call until it is over; the call as it ended."""
     after, over = 0, False
     while not over:
-        page = server.get(path("calls", call, "timeline"), after=after, wait=WAIT_S)
+        page = server.get(path("calls", call, "events"), after=after, wait=WAIT_S)
         for event in page["events"]:
             show(event)
-            after = event["seq"]
+        after = page["next"]
         over = page["over"]
     return server.get(path("calls", call))
 

@@ -114,6 +114,10 @@ class Deliveries:
     def __contains__(self, request_id: str) -> bool:
         return request_id in self._entries
 
+    def owes(self, call: str) -> bool:
+        """Whether anything is owed for a call."""
+        return any(lane[0] == call for lane in self._lanes)
+
     def owe(self, request: WebhookRequest, policy: DeliveryPolicy, now: Now) -> None:
         """A URL that cannot be asked is dead at once (an event says so): it was checked when it was given."""
         if request.id in self._entries:

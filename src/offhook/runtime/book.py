@@ -116,9 +116,20 @@ class Book:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def wait(self, call: CallId, after: int, timeout_s: float) -> None:
-        """Wait until a live call's timeline goes beyond an entry, the call is over, or time is up; then flush."""
-        if call in self._live and self._last.get(call, 0) <= after:
+    def is_open(self, call: CallId) -> bool:
+        """Whether a call may still have something to say; what is owed to its customer is reported later."""
+        return call in self._live
+
+    def forget(self, call: CallId) -> None:
+        """Its customer deleted a call that is over: late entries would say again what was to be forgotten."""
+        self._last.pop(call, None)
+
+    async def wait(self, call: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
+        """Wait until a live call's timeline goes beyond an entry, the call is over, or time is up; then flush.
+
+        `late`: also for a call that is over, since what is owed for it is still reported.
+        """
+        if (late or call in self._live) and self._last.get(call, 0) <= after:
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(call, []).append(waiting)
             try:

@@ -55,6 +55,8 @@ class LiveCall:
     """Recordings the call keeps for itself, by name; deleted with it."""
     recordings: dict[do.RecordingId, _Recording] = field(default_factory=dict)
     recordings_made: int = 0
+    legs_measured: int = 0
+    """Legs whose statistics are in the timeline: they come a moment after the end of a leg, and of the call."""
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
@@ -72,6 +74,9 @@ class LiveCall:
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append to the timeline."""
         self.services.book.note(self.id, kind, data)
+        if kind == "leg.statistics":
+            self.legs_measured += 1
+            self._close_timeline()
 
     # ── as the world of its task ─────────────────────────────────────────────────────────────────────────────────
 
@@ -117,9 +122,14 @@ class LiveCall:
             # None is left, unless the call was given up: nobody would ever end it.
             self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)
         self.services.book.save(view)
-        self.services.book.closed(self.id)
+        self._close_timeline()
         for path in self.kept.values():
             _remove(path)
+
+    def _close_timeline(self) -> None:
+        """The last word is the figures of the last leg."""
+        if self.task.over and self.legs_measured >= len(self.legs):
+            self.services.book.closed(self.id)
 
     # ── parties ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -22,6 +22,8 @@ __all__ = ["EngineLine", "MediaLeg", "MediaLegs", "RecordingClosed"]
 log = structlog.get_logger(__name__)
 
 LAST_ID = 0xFFFF_FFFE
+LATE_HEARD_US = 60_000
+"""Three frames of 20 ms, what jitter buffers hold at the least; sound that late has gaps."""
 WAV_HEADER_BYTES, WAV_BYTES_PER_S = 44, 16_000
 
 Post = Callable[[happened.Event], None]
@@ -285,7 +287,9 @@ class MediaLegs:
                     # It crossed the end of its session: what it promised never comes.
                     self._settle(frozenset((event.id,)))
             case said.TickLate():
-                log.warning("media.late", worst_ms=event.worst_us / 1000, ticks=event.late_ticks)
+                # What is less, the far end's jitter buffer makes good: nobody heard it, and nobody need act.
+                tell = log.info if event.worst_us >= LATE_HEARD_US else log.debug
+                tell("media.late", worst_ms=event.worst_us / 1000, ticks=event.late_ticks)
             case said.Silence() | said.MediaBack() | said.Statistics():
                 pass
 

@@ -119,6 +119,10 @@ class Outbox:
         """How many are owed."""
         return len(self._machine)
 
+    def owes(self, call: str) -> bool:
+        """Whether anything is owed for a call."""
+        return self._machine.owes(call)
+
     def owe(self, request: WebhookRequest, policy: DeliveryPolicy) -> None:
         """Takes a delivery on. A request whose id is owed already changes nothing."""
         now = _now()

@@ -16,7 +16,8 @@ from offhook.storage.rows import CallRow, ChargeRow, EventRow, RecordingRow, Tra
 from offhook.storage.writer import Writer
 
 __all__ = ["Page", "Records", "call_by_id", "calls_page", "charges_page", "events_after", "expired_recordings"]
-__all__ += ["page_of", "recording_by_id", "recordings_page", "transactions_page", "unfinished_calls"]
+__all__ += ["page_of", "recording_by_id", "recordings_of", "recordings_page", "tombstone", "transactions_page"]
+__all__ += ["unfinished_calls"]
 
 MAX_PAGE = 100
 T = TypeVar("T")
@@ -121,6 +122,13 @@ def call_by_id(connection: Connection, call_id: str) -> CallRow | None:
     return None if row is None else _call(row)
 
 
+def tombstone(connection: Connection, call_id: str) -> CallRow | None:
+    """What is left of a call that was deleted."""
+    query = select(schema.calls).where(schema.calls.c.id == call_id, schema.calls.c.deleted.is_not(None))
+    row = connection.execute(query).first()
+    return None if row is None else _call(row)
+
+
 def unfinished_calls(connection: Connection) -> list[CallRow]:
     """Calls that were going on when the last server of this database died."""
     return [_call(row) for row in connection.execute(select(schema.calls).where(schema.calls.c.state == "ongoing"))]
@@ -153,6 +161,13 @@ def recordings_page(
     conditions = [schema.recordings.c.owner == owner, schema.recordings.c.expires > now]
     rows, following = _page(connection, schema.recordings, conditions, before, after, limit)
     return Page(tuple(RecordingRow(**row._mapping) for row in rows), following)
+
+
+def recordings_of(connection: Connection, call_id: str, now: datetime) -> list[RecordingRow]:
+    """The recordings of a call that are still kept, in order."""
+    table = schema.recordings
+    query = select(table).where(table.c.call_id == call_id, table.c.expires > now).order_by(table.c.number)
+    return [RecordingRow(**row._mapping) for row in connection.execute(query)]
 
 
 def recording_by_id(connection: Connection, call_id: str, number: int, now: datetime) -> RecordingRow | None:

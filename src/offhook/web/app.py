@@ -15,6 +15,7 @@ from offhook.storage.store import Storage
 from offhook.web.api.elks import ElksApi
 from offhook.web.api.elks_request import Elks
 from offhook.web.auth import AdminToken
+from offhook.web.event_stream import Streams
 from offhook.web.http import Answer, BodyTooLarge, limited, send_answer
 from offhook.web.port import ServerPort
 
@@ -24,13 +25,16 @@ __all__ = ["Web", "create_web"]
 class Web:
     """The ASGI application."""
 
-    def __init__(self, server: ServerPort, storage: Storage, elks: ElksApi, native: Callable[[], ASGIApp]) -> None:
+    def __init__(
+        self, server: ServerPort, storage: Storage, elks: ElksApi, native: Callable[[], ASGIApp], streams: Streams
+    ) -> None:
         self._server = server
         self._storage = storage
         self._elks = elks
         self._make_native = native
         self._native: ASGIApp | None = None
         self._making = asyncio.Lock()
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """HTTP; the server's life is told by `offhook.app`, so that lifespan is not spoken."""
@@ -49,6 +53,10 @@ class Web:
     async def warm(self) -> None:
         """Loads what the first request would; best done when the server is ready and has nothing else to do."""
         await self._native_app()
+
+    async def leave(self) -> None:
+        """The server stops: nobody follows a timeline any longer."""
+        await self._streams.leave()
 
     async def _to_native(self, scope: Scope, receive: Receive, send: Send) -> None:
         application = await self._native_app()
@@ -77,11 +85,12 @@ def create_web(server: ServerPort, storage: Storage, settings: Settings, prices:
     """Everything that listens on `http_listen`. Makes `admin.token` if there is none."""
     prices = prices or PriceList({})
     token = AdminToken.make(storage.data_dir)
+    streams = Streams()
 
     def native() -> ASGIApp:
         from offhook.web.api.native import create_native
 
-        return create_native(server, storage, settings, token)
+        return create_native(server, storage, settings, token, streams)
 
     elks = ElksApi(Elks(server=server, storage=storage, settings=settings, prices=prices))
-    return Web(server, storage, elks, native)
+    return Web(server, storage, elks, native, streams)

@@ -13,6 +13,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from offhook.web.event_stream import ABORT
+
 __all__ = ["HttpServer", "host_port"]
 
 START_WITHIN_S = 5.0
@@ -123,6 +125,7 @@ class _Limited(HttpToolsProtocol):
         """Its head is whole."""
         self._head_bytes = None
         super().on_headers_complete()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         """All of it is here."""

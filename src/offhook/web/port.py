@@ -53,8 +53,20 @@ class ServerPort(Protocol):
     async def hang_up(self, call_id: CallId) -> bool:
         """Ends a live call as if both parties had hung up. False: it is not live."""
 
-    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float) -> None:
-        """Returns when the call's timeline has an entry after that sequence number, the call is over, or time is up."""
+    async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
+        """Returns when the call's timeline has an entry after that sequence number, the call is over, or time is up.
+
+        `late`: the end of the call is nothing to return for; what is owed to its customer is reported after it.
+        """
+
+    def timeline_open(self, call_id: CallId) -> bool:
+        """Whether the call itself may still have something to say. Reports of deliveries may come later still."""
+
+    def owes(self, call_id: CallId) -> bool:
+        """Whether something is still owed to the call's customer, so that its timeline goes on after its end."""
+
+    def erased(self, call_id: CallId) -> None:
+        """Its customer has deleted a call: nothing is written about it any more."""
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed: registrations are to follow."""

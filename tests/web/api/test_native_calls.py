@@ -75,6 +75,7 @@ async def test_waiting_for_nothing_ends_in_time(client: Client) -> None:
     call = await made(client)
     assert (await client.ok("GET", f"/v1/calls/{call['id']}/timeline?after=1&wait=0.01")) == {
         "events": [],
+        "next": 1,
         "over": False,
     }
 

@@ -171,6 +171,7 @@ async def _delete(elks: Elks, request: ElksRequest, identifier: str) -> dict[str
     if elks.server.live_view(call_id) is not None:
         raise ElksError(403, "The call is ongoing; delete it when it has ended")
     now = datetime.now(UTC)
+    elks.server.erased(call_id)
     elks.storage.records.erase_call(row.id, now)
     await elks.storage.writer.flush()
     return {"id": elks_words.call_id(call_id), "deleted": elks_words.live_time(now)}

@@ -15,9 +15,10 @@ import offhook
 from offhook.config import Settings
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api import native_accounts, native_calls, native_numbers
+from offhook.web.api import native_accounts, native_calls, native_events, native_numbers
 from offhook.web.api.native_request import Admin, Native, NativeError
 from offhook.web.auth import AdminToken
+from offhook.web.event_stream import Streams
 from offhook.web.port import ServerPort
 
 __all__ = ["create_native"]
@@ -25,7 +26,9 @@ __all__ = ["create_native"]
 log = logging.getLogger(__name__)
 
 
-def create_native(server: ServerPort, storage: Storage, settings: Settings, token: AdminToken) -> FastAPI:
+def create_native(
+    server: ServerPort, storage: Storage, settings: Settings, token: AdminToken, streams: Streams | None = None
+) -> FastAPI:
     """The ASGI application of `/v1` and `/openapi.json`."""
     app = FastAPI(
         title="Offhook",
@@ -35,10 +38,13 @@ def create_native(server: ServerPort, storage: Storage, settings: Settings, toke
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.native = Native(server=server, storage=storage, settings=settings, token=token)
+    app.state.native = Native(
+        server=server, storage=storage, settings=settings, token=token, streams=streams or Streams()
+    )
     app.include_router(native_accounts.router)
     app.include_router(native_numbers.router)
     app.include_router(native_calls.router)
+    app.include_router(native_events.router)
     app.get("/v1/status", tags=["status"])(status)
     app.add_exception_handler(NativeError, _native_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

@@ -1,4 +1,4 @@
-"""`/v1/calls`: make, list, show, hang up, and follow the timeline of a call."""
+"""`/v1/calls`: make, list, show, hang up. Their timelines are in `native_events`."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -12,17 +12,15 @@ from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.errors import DocumentError
 from offhook.flow.view import CallId
 from offhook.runtime.book import row_of
-from offhook.storage.records import call_by_id, calls_page, events_after
-from offhook.storage.rows import CallRow, EventRow, columns_of
+from offhook.storage.records import call_by_id, calls_page, tombstone
+from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable
 from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id
 from offhook.web.port import CallOrder, Overloaded
 
-__all__ = ["router"]
+__all__ = ["call_json", "call_row", "router", "settled"]
 
-MAX_WAIT_S = 60.0
 SETTLE_S = 1.0
-TIMELINE_PAGE = 1000
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
@@ -101,7 +99,7 @@ async def list_calls(
 ) -> dict[str, Any]:
     """Calls, newest first; `next`, if there, is the `before` of the following page."""
     owner = caller.owners(account)
-    await _settled(caller)
+    await settled(caller)
     page = await caller.native.storage.read(
         lambda connection: calls_page(connection, owner, before=before, after=after, limit=limit)
     )
@@ -112,54 +110,29 @@ async def list_calls(
 @router.get("/{call}")
 async def show_call(caller: Asking, call: str) -> dict[str, Any]:
     """One call as it is now, or as it ended."""
-    return call_json(await _row(caller, read_call_id(call)))
+    return call_json(await call_row(caller, read_call_id(call)))
 
 
 @router.post("/{call}/hang-up")
 async def hang_up(caller: Asking, call: str) -> dict[str, Any]:
     """Ends a call."""
-    row = await _row(caller, read_call_id(call))
+    row = await call_row(caller, read_call_id(call))
     if not await caller.native.server.hang_up(CallId(row.id)):
         raise NativeError(409, "call_over", "the call is over already")
     return {"id": elks_words.call_id(CallId(row.id)), "hung_up": True}
 
 
-@router.get("/{call}/timeline")
-async def timeline(
-    caller: Asking,
-    call: str,
-    after: Annotated[int, Query(ge=0, description="Entries after this number.")] = 0,
-    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the next one.")] = 0.0,
-) -> dict[str, Any]:
-    """What happened, oldest first. `over`: nothing will follow."""
-    row = await _row(caller, read_call_id(call))
-    identifier, server = CallId(row.id), caller.native.server
-    # Asked before the entries are read: what a call that is over has to say was said before it was over.
-    over = server.live_view(identifier) is None
-    events = await _events(caller, row.id, after)
-    if not events and not over and wait:
-        await server.wait_for_event(identifier, after, wait)
-        over = server.live_view(identifier) is None
-        events = await _events(caller, row.id, after)
-    return {
-        "events": [
-            {"seq": event.seq, "at": moment(event.at), "kind": event.kind, "data": event.data} for event in events
-        ],
-        "over": over and len(events) < TIMELINE_PAGE,
-    }
-
-
-async def _events(caller: Caller, call_id: str, after: int) -> list[EventRow]:
-    await _settled(caller)
-    return await caller.native.storage.read(lambda connection: events_after(connection, call_id, after, TIMELINE_PAGE))
-
-
-async def _row(caller: Caller, call_id: CallId) -> CallRow:
+async def call_row(caller: Caller, call_id: CallId) -> CallRow:
+    """A call that the asker may see. Raises `NativeError`: 404, or 410 for one that its customer deleted."""
     view = caller.native.server.live_view(call_id)
     if view is not None and caller.sees(view.owner):
         return row_of(view)
-    await _settled(caller)
+    await settled(caller)
     row = await caller.native.storage.read(lambda connection: call_by_id(connection, call_id))
+    if row is None:
+        gone = await caller.native.storage.read(lambda connection: tombstone(connection, call_id))
+        if gone is not None and caller.sees(gone.owner):
+            raise NativeError(410, "call_deleted", f"this call was deleted at {moment(gone.deleted)}")
     if row is None or not caller.sees(row.owner):
         raise NativeError(404, "no_call", "there is no such call; offhook calls shows them")
     return row
@@ -170,7 +143,8 @@ def _freshest(caller: Caller, row: CallRow) -> CallRow:
     return row if view is None else row_of(view)
 
 
-async def _settled(caller: Caller) -> None:
+async def settled(caller: Caller) -> None:
+    """Wait a little until what was said is durable, and so can be read."""
     try:
         await caller.native.storage.writer.flush(SETTLE_S)
     except StorageUnavailable:

@@ -17,6 +17,7 @@ from offhook.flow.view import CallId
 from offhook.storage.rows import AccountRow
 from offhook.storage.store import Storage
 from offhook.web.auth import AdminToken
+from offhook.web.event_stream import Streams
 from offhook.web.http import basic_credentials, header
 from offhook.web.port import ServerPort
 
@@ -41,6 +42,7 @@ class Native:
     storage: Storage
     settings: Settings
     token: AdminToken
+    streams: Streams
 
 
 def native_of(request: Request) -> Native:
@@ -62,6 +64,9 @@ class Caller:
         directory = self.native.storage.directory
         if self.account is not None:
             if named not in (None, self.account.id, self.account.name):
+                below = directory.account(named)
+                if below is not None and below.parent == self.account.id:
+                    return below
                 raise NativeError(403, "not_yours", f"{named} is not the account whose credentials these are")
             return self.account
         accounts = directory.accounts()
@@ -84,8 +89,11 @@ class Caller:
         return None if self.account is None and named is None else self.which(named).id
 
     def sees(self, owner: str | None) -> bool:
-        """Whether something of that owner is the asker's to see."""
-        return self.account is None or self.account.id == owner
+        """Whether something of that owner is the asker's to see: its own, and its subaccounts'."""
+        if self.account is None or self.account.id == owner:
+            return True
+        below = None if owner is None else self.native.storage.directory.account(owner)
+        return below is not None and below.parent == self.account.id
 
 
 def asking(request: Request) -> Caller:
