@@ -30,9 +30,9 @@ def test_it_is_versioned() -> None:
     "broken",
     [
         {"version": VERSION},
-        {"version": VERSION, "facts": None, "position": None},
-        {"version": VERSION, "facts": {}, "position": None},
-        {"version": VERSION, "facts": [], "position": None},
+        {"version": VERSION, "facts": None},
+        {"version": VERSION, "facts": {}},
+        {"version": VERSION, "facts": []},
     ],
 )
 def test_what_does_not_hold_together_is_refused(broken: dict[str, Any]) -> None:
@@ -42,6 +42,6 @@ def test_what_does_not_hold_together_is_refused(broken: dict[str, Any]) -> None:
 
 def test_a_performer_that_is_not_known_is_refused() -> None:
     data = export()
-    data["facts"]["performer"]["is"] = "Juggling"
+    data["facts"]["scripts"][0][1]["performer"]["is"] = "Juggling"
     with pytest.raises(NotOurExport):
         Call.restore(data, PlainWords(), NOW)

@@ -11,14 +11,13 @@ stands in `perform/`, what two joined parties do in `bridge.py`, what anything c
 docs/design/call.md.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self, assert_never
 
 from offhook.call import recordings
-from offhook.call.commands import Charge, Command, FetchDocument, Finished, OweHangup
+from offhook.call.commands import Charge, Command, Finished, OweHangup
 from offhook.call.events import (
     CreditGone,
     DigitPressed,
@@ -39,30 +38,26 @@ from offhook.call.events import (
     SoundReady,
     Tariff,
 )
-from offhook.call.facts import Facts, read_facts, written_facts
+from offhook.call.facts import Facts, read_facts, view_of, written_facts
 from offhook.call.leg import Leg, LegEvent, LegState
 from offhook.call.masking import shown_url
-from offhook.call.perform.cast import done_at_once, performer_for, verb_name
-from offhook.call.perform.performer import failed
 from offhook.call.perform.record_call import start_whole_call
 from offhook.call.plain import Mono
 from offhook.call.policy import (
     ENDING_WATCHDOG_S,
-    WAITED_S,
     call_state,
     cause_before_answer,
     charge_due,
     charge_for_answer,
     ring_timeout_s,
-    why_ended,
 )
+from offhook.call.runner import Runner
 from offhook.call.stage import PARTY, Stage, Standing, WholeCall, target_text
-from offhook.flow import interpreter
 from offhook.flow.dialects.dialect import Dialect
-from offhook.flow.interpreter import Effect, End, Fetch, Interpreter, Perform
-from offhook.flow.program import Flow, Next, Outcome, OutcomeKind, Step
-from offhook.flow.verbs import Gather, Hangup, RecordCall, SetHangupHook, Target
-from offhook.flow.view import CallId, CallView, Cause, Direction, Performed
+from offhook.flow.interpreter import End
+from offhook.flow.program import Flow, Next
+from offhook.flow.verbs import HangupAs, Target
+from offhook.flow.view import CallId, CallView, Cause, Direction
 
 __all__ = ["Call"]
 
@@ -70,11 +65,11 @@ __all__ = ["Call"]
 class Call:
     """One call. Made by `incoming`, `outgoing` or `restore`; touched by its own task alone."""
 
-    def __init__(self, facts: Facts, position: Interpreter | None, dialect: Dialect, now: Now) -> None:
+    def __init__(self, facts: Facts, dialect: Dialect, now: Now) -> None:
         self._facts = facts
-        self._position = position
         self._dialect = dialect
         self._stage = Stage(facts.standing, now)
+        self._runner = Runner(facts, dialect, self._stage, self._flow_is_over)
 
     # ── how a call begins ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,12 +94,12 @@ class Call:
         party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
         view = CallView(id=id, direction=Direction.INCOMING, from_=from_, to=to, created=_utc(now), owner=owner)
         standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
-        call = cls(Facts(view=view, standing=standing, start=start), None, dialect, now)
+        call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         if isinstance(start, Flow) and not start.steps:
             call._end(Cause.NO_FLOW)
         else:
-            call._go(*Interpreter.begin(start))
+            call._runner.begin(start)
         call._finish_if_over()
         return call
 
@@ -140,7 +135,7 @@ class Call:
         )
         whole_call = WholeCall(deliver_to=None) if record else None
         standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)
-        call = cls(Facts(view=view, standing=standing, start=start), None, dialect, now)
+        call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         party = call._stage.place(target, from_)
         call._facts.ring_deadline = call._stage.after(ring_s)
@@ -160,14 +155,12 @@ class Call:
             case LegPlaced() | LegProgress() | LegAnswered() | LegHeld() | LegEnded():
                 self._hear_leg(event)
             case DocumentArrived() | DocumentFailed():
-                self._hear_customer(event)
+                self._runner.hear_customer(event)
             case RecordingEnded():
                 self._facts.view = recordings.book(event, self._facts.view, self._dialect, self._stage)
-                self._perform(event)
-            case DigitPressed():
-                self._hear_key(event)
-            case SoundReady() | SoundFailed() | PlaybackEnded() | DigitsSent():
-                self._perform(event)
+                self._runner.hear(event)
+            case DigitPressed() | SoundReady() | SoundFailed() | PlaybackEnded() | DigitsSent():
+                self._runner.hear(event)
             case CreditGone():
                 self._end(Cause.NO_CREDIT)
             case HangUp():
@@ -186,8 +179,7 @@ class Call:
             self._end(Cause.NO_ANSWER)
         for leg in self._stage.legs.values():
             self._charge(leg, charge_due(leg, Mono(now.mono)))
-        if facts.performer is not None and _due(facts.performer.deadline, now):
-            self._after(facts.performer.handle_timer(self._stage))
+        self._runner.handle_timer()
         if _due(facts.watchdog, now):
             self._give_up_waiting()
         self._finish_if_over()
@@ -200,19 +192,17 @@ class Call:
         """Call `handle_timer` no later than this (monotonic, seconds)."""
         if self._facts.finished:
             return None
-        performer = self._facts.performer
         moments = [
             self._facts.ring_deadline,
             self._facts.watchdog,
-            None if performer is None else performer.deadline,
+            *self._runner.deadlines(),
             *(leg.next_charge for leg in self._stage.legs.values()),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def view(self) -> CallView:
         """The call as its customer may see it now."""
-        others = tuple(leg.view() for leg in self._stage.legs.values() if leg.id != PARTY)
-        return replace(self._facts.view, legs=others)
+        return view_of(self._facts)
 
     def export(self) -> dict[str, Any]:
         """All of it as plain JSON, for `restore`.
@@ -221,13 +211,12 @@ class Call:
         """
         if self._stage.out:
             raise RuntimeError("a call is exported only when all its commands have been polled")
-        return written_facts(self._facts, self._position, self._stage.now)
+        return written_facts(self._facts, self._stage.now)
 
     @classmethod
     def restore(cls, data: Mapping[str, Any], dialect: Dialect, now: Now) -> Self:
         """The call that was exported, its deadlines where they were by the wall clock. Raises `NotOurExport`."""
-        facts, position = read_facts(data, now)
-        return cls(facts, position, dialect, now)
+        return cls(read_facts(data, now), dialect, now)
 
     # ── who an event is for ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,120 +232,24 @@ class Call:
                 self._end(leg.cause or event.cause)
             case LegAnswered() if leg.id == PARTY:
                 self._party_is_there(event)
+            case LegEnded():
+                self._runner.leg_left(leg.id)
+                self._runner.hear(event)
             case _:
-                self._perform(event)
+                self._runner.hear(event)
 
     def _party_is_there(self, event: LegAnswered) -> None:
         self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))
         self._facts.ring_deadline = None
         start_whole_call(self._stage)
-        if self._position is None:
-            self._go(*Interpreter.begin(self._facts.start))
+        if self._runner.begun:
+            self._runner.hear(event)
         else:
-            self._perform(event)
-
-    def _hear_customer(self, event: DocumentArrived | DocumentFailed) -> None:
-        if event.request != self._facts.asked or self._position is None:
-            return
-        self._facts.asked = None
-        if isinstance(event, DocumentArrived):
-            self._stage.note("hook.answered", request=event.request, warnings=list(event.warnings) or None)
-            self._go(*self._position.apply(interpreter.DocumentRead(flow=event.flow)))
-        else:
-            self._stage.note("hook.failed", request=event.request, cause=event.cause.value, detail=event.detail)
-            self._go(*self._position.apply(interpreter.DocumentFailed(cause=event.cause)))
-
-    def _hear_key(self, event: DigitPressed) -> None:
-        """Keys pressed while a document is being fetched wait for a Gather that follows at once."""
-        if self._facts.asked is not None and event.leg == PARTY:
-            self._stage.type_ahead(event.digit)
-        self._perform(event)
-
-    def _perform(self, event: Event) -> None:
-        if self._facts.performer is not None:
-            self._after(self._facts.performer.handle(event, self._stage))
+            self._runner.begin(self._facts.start)
 
     # ── the flow ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _after(self, outcome: Outcome | None) -> None:
-        """A performer may be done: note it and go on."""
-        if outcome is not None and self._position is not None:
-            self._go(*self._position.apply(self._performed(outcome)))
-
-    def _go(self, position: Interpreter, effects: tuple[Effect, ...]) -> None:
-        """Carry out effects until one has to be waited for."""
-        self._position = position
-        waiting = deque(effects)
-        while waiting:
-            match effect := waiting.popleft():
-                case Perform():
-                    outcome = self._begin(effect.step)
-                    if outcome is not None:
-                        self._position, effects = self._position.apply(self._performed(outcome))
-                        waiting.extend(effects)
-                case Fetch():
-                    self._ask(effect)
-                case End():
-                    self._flow_is_over(effect)
-                case _:
-                    assert_never(effect)
-
-    def _begin(self, step: Step) -> Outcome | None:
-        verb = step.verb
-        self._facts.performing_since = Mono(self._stage.now.mono)
-        self._stage.note("verb.begun", verb=verb_name(verb))
-        if isinstance(verb, SetHangupHook | RecordCall | Hangup):
-            return done_at_once(verb, self._stage)
-        if not isinstance(verb, Gather):
-            self._stage.take_typed_ahead()
-        performer = performer_for(verb)
-        if performer.needs_answer:
-            self._stage.say(*self._stage.party.answer())
-        self._facts.performer = performer
-        return performer.start(self._stage)
-
-    def _performed(self, outcome: Outcome) -> Outcome:
-        """Enter into the log how the verb under way ended."""
-        assert self._position is not None
-        step = self._position.remaining[0]
-        since = self._facts.performing_since
-        waited = since is not None and self._stage.now.mono - since >= WAITED_S
-        outcome = replace(outcome, waited=waited or outcome.kind is OutcomeKind.DIGITS)
-        self._facts.performer = None
-        self._facts.view = replace(
-            self._facts.view, performed=(*self._facts.view.performed, Performed(step=step, outcome=outcome))
-        )
-        self._stage.note(
-            "verb.ended",
-            verb=verb_name(step.verb),
-            result=outcome.digits if outcome.kind is OutcomeKind.DIGITS else outcome.kind.value,
-            why=outcome.why,
-        )
-        return outcome
-
-    def _ask(self, fetch: Fetch) -> None:
-        view = self.view()
-        if fetch.outcome is None:
-            params = self._dialect.begun(view)
-        else:
-            params = self._dialect.continued(view, fetch.outcome)
-        document = fetch.document
-        self._facts.asked = self._stage.next_request()
-        self._stage.note(
-            "hook.asked",
-            request=self._facts.asked,
-            method=document.method,
-            url=shown_url(document.url),
-            params=dict(params),
-        )
-        self._stage.say(
-            FetchDocument(request=self._facts.asked, url=document.url, method=document.method, params=params)
-        )
-
-    def _flow_is_over(self, end: End) -> None:
-        if end.detail:
-            self._stage.note("flow.stopped", cause=end.cause.value, detail=end.detail)
-        how, self._stage.wanted_end = self._stage.wanted_end, None
+    def _flow_is_over(self, end: End, how: HangupAs | None) -> None:
         if end.cause is Cause.NORMAL and self._stage.party.unanswered:
             self._end(cause_before_answer(how, self._stage.standing.last_dial))
         else:
@@ -378,10 +271,8 @@ class Call:
         if facts.watchdog is not None:
             return
         facts.watchdog = stage.after(ENDING_WATCHDOG_S)
-        facts.ring_deadline = facts.asked = None
-        if facts.performer is not None:
-            facts.performer.stop(stage)
-            self._performed(failed(why_ended(cause)))
+        facts.ring_deadline = None
+        self._runner.end(cause)
         facts.view = replace(
             facts.view, end=_utc(stage.now), cause=cause, state=call_state(cause, answered=facts.view.start is not None)
         )

@@ -1,25 +1,23 @@
 """All that a call has to remember, as plain data: what `Call.export` writes and `Call.restore` reads.
 
-Nothing here acts. The position in the flow has an export, and a version, of its own.
+Nothing here acts. Positions in flows have an export, and a version, of their own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from offhook.call.commands import RequestId
 from offhook.call.events import Now
-from offhook.call.perform.cast import AnyPerformer
 from offhook.call.plain import Mono, from_plain, to_plain
-from offhook.call.stage import Standing
+from offhook.call.script import Script
+from offhook.call.stage import PARTY, ScriptId, Standing
 from offhook.flow.errors import NotOurExport
-from offhook.flow.interpreter import Interpreter
 from offhook.flow.program import Next
 from offhook.flow.view import CallView
 
-__all__ = ["VERSION", "Facts", "read_facts", "written_facts"]
+__all__ = ["VERSION", "Facts", "read_facts", "view_of", "written_facts"]
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,10 +28,8 @@ class Facts:
     standing: Standing
     start: Next
     """What runs: at once for an incoming call, with the answer for an outgoing one."""
-    asked: RequestId | None = None
-    """The document that was asked for and has not come."""
-    performer: AnyPerformer | None = None
-    performing_since: Mono | None = None
+    scripts: dict[ScriptId, Script] = field(default_factory=dict)
+    """The flows under way: the call's own and those that run beside it."""
     ring_deadline: Mono | None = None
     """Until when the first party of an outgoing call may ring."""
     watchdog: Mono | None = None
@@ -41,22 +37,23 @@ class Facts:
     finished: bool = False
 
 
-def written_facts(facts: Facts, position: Interpreter | None, now: Now) -> dict[str, Any]:
+def view_of(facts: Facts) -> CallView:
+    """The call as its customer may see it now."""
+    legs = facts.standing.legs.values()
+    return replace(facts.view, legs=tuple(leg.view() for leg in legs if leg.id != PARTY))
+
+
+def written_facts(facts: Facts, now: Now) -> dict[str, Any]:
     """Plain JSON, versioned."""
-    return {
-        "version": VERSION,
-        "facts": to_plain(facts, Facts, now.wall - now.mono),
-        "position": None if position is None else position.export(),
-    }
+    return {"version": VERSION, "facts": to_plain(facts, Facts, now.wall - now.mono)}
 
 
-def read_facts(data: Mapping[str, Any], now: Now) -> tuple[Facts, Interpreter | None]:
+def read_facts(data: Mapping[str, Any], now: Now) -> Facts:
     """What `written_facts` gave, on this process's clock. Raises `NotOurExport` for anything else."""
     if data.get("version") != VERSION:
         raise NotOurExport(f"a call of version {data.get('version')!r}; known is {VERSION}")
     try:
         facts: Facts = from_plain(data["facts"], Facts, now.wall - now.mono)
-        position = None if data["position"] is None else Interpreter.restore(data["position"])
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise NotOurExport(f"a call that does not hold together: {error!r}") from error
-    return facts, position
+    return facts

@@ -7,7 +7,7 @@ wrote.
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,19 +15,35 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NewType
 
+from offhook.flow import plain as flow_plain
+from offhook.flow.interpreter import Interpreter
+from offhook.flow.program import Outcome, Step
+
 __all__ = ["Mono", "from_plain", "to_plain"]
 
 Mono = NewType("Mono", float)
 """A moment on the monotonic clock, seconds. Written as wall-clock seconds, since another process has another clock."""
 
 KIND = "is"
-"""Where a union needs it, the class of a value stands under this key."""
+"""Where a union needs it, the class of a value stands under this key; for what flows are made of, its tag."""
+
+OWN_FORM: Mapping[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = MappingProxyType(
+    {
+        Interpreter: (Interpreter.export, Interpreter.restore),
+        Step: (flow_plain.from_step, flow_plain.to_step),
+        Outcome: (flow_plain.from_outcome, flow_plain.to_outcome),
+        **dict.fromkeys(flow_plain.TAGS, (flow_plain.from_value, flow_plain.to_value)),
+    }
+)
+"""What flows are made of has one form, `offhook.flow.plain`, here as there."""
 
 
 def to_plain(value: Any, as_type: Any, wall_minus_mono: float) -> Any:
     """Plain JSON for a value of `as_type`; moments become wall-clock seconds."""
     if as_type is Mono:
         return value + wall_minus_mono
+    if type(value) in OWN_FORM:
+        return OWN_FORM[type(value)][0](value)
     as_type = _bare(as_type)
     origin = typing.get_origin(as_type)
     if origin in (typing.Union, types.UnionType):
@@ -57,6 +73,8 @@ def from_plain(plain: Any, as_type: Any, wall_minus_mono: float) -> Any:
     if as_type is Mono:
         return plain - wall_minus_mono
     as_type = _bare(as_type)
+    if as_type in OWN_FORM and plain is not None:
+        return OWN_FORM[as_type][1](plain)
     origin = typing.get_origin(as_type)
     if origin in (typing.Union, types.UnionType):
         return from_plain(plain, _member_named(plain, as_type), wall_minus_mono)
@@ -107,8 +125,8 @@ def _member_named(plain: Any, union: Any) -> Any:
     if plain is None:
         return type(None)
     members = [member for member in typing.get_args(union) if member is not type(None)]
-    if isinstance(plain, dict):
-        return next(member for member in members if getattr(member, "__name__", None) == plain[KIND])
+    if isinstance(plain, dict) and len(members) > 1:
+        return next(member for member in members if plain[KIND] in (member.__name__, flow_plain.TAGS.get(member)))
     return members[0]
 
 

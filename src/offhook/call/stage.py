@@ -6,21 +6,84 @@ may only ask for an end. Holds no rule of its own.
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NewType
 
 from offhook.call.commands import Command, LegId, Note, PlaceLeg, PlaybackId, RecordingId, RequestId, StartRecording
-from offhook.call.events import LegEnded, Now, Tariff
+from offhook.call.events import Event, LegEnded, Now, Tariff
 from offhook.call.leg import Leg, LegState
 from offhook.call.plain import Mono
 from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
+from offhook.flow.program import Next
 from offhook.flow.targets import target_text
 from offhook.flow.verbs import HangupAs, Target, UnusableTarget
 from offhook.flow.view import Cause
 
-__all__ = ["PARTY", "OpenRecording", "Stage", "Standing", "WholeCall", "target_text"]
+__all__ = [
+    "MAIN",
+    "PARTY",
+    "Acting",
+    "BeginScript",
+    "DropScript",
+    "Heard",
+    "OpenRecording",
+    "ScriptEnded",
+    "ScriptId",
+    "Stage",
+    "Standing",
+    "WholeCall",
+    "target_text",
+]
 
 PARTY = LegId(0)
-"""The leg that the call began with, and that its flow controls."""
+"""The leg that the call began with, and that the call's own flow controls."""
+
+ScriptId = NewType("ScriptId", int)
+"""Of a flow that runs in a call; counts up, never used twice in it."""
+MAIN = ScriptId(0)
+"""The call's own."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Acting:
+    """For whom a performer acts: one flow of the call, and the leg whose flow it is."""
+
+    id: ScriptId = MAIN
+    leg: LegId = PARTY
+    typed_ahead: str = ""
+    """Keys pressed while nobody asked for any, kept for a Gather that follows at once."""
+    wanted_end: HangupAs | None = None
+    """What a Hangup has asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginScript:
+    """A performer wants a flow to run beside its own, for a leg of the call."""
+
+    id: ScriptId
+    leg: LegId
+    start: Next
+    parent: ScriptId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptEnded:
+    """A flow that a performer began is over; only that performer hears it."""
+
+    id: ScriptId
+    declined: bool
+    """A Hangup ended it, and nothing else."""
+    cause: Cause
+
+
+Heard = Event | ScriptEnded
+"""What a performer hears: what happens to the call, and the ends of the flows that it began itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropScript:
+    """A performer no longer wants a flow that it began: nothing more of it is heard, and its leg stays."""
+
+    id: ScriptId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,28 +114,36 @@ class Standing:
     recordings: dict[RecordingId, OpenRecording] = field(default_factory=dict)
     whole_call: WholeCall | None = None
     hangup_hook: str | None = None
-    typed_ahead: str = ""
-    """Keys pressed while nobody asked for any, kept for a Gather that follows at once."""
     last_dial: Cause | None = None
     """How the last Dial failed, for an incoming call that ends without an answer."""
     playbacks: int = 0
     requests: int = 0
     recordings_begun: int = 0
+    scripts_begun: int = 1
+    """The call's own is the first."""
 
 
 class Stage:
     """The hands of a performer. `now` is set by the call before every event."""
 
-    def __init__(self, standing: Standing, now: Now) -> None:
+    def __init__(self, standing: Standing, now: Now, acting: Acting | None = None) -> None:
         self.standing = standing
         self.now = now
+        self.acting = acting or Acting()
         self.out: deque[Command] = deque()
-        self.wanted_end: HangupAs | None = None
+        self.wishes: deque[BeginScript | DropScript] = deque()
+        """What the call is to do once the performer has returned."""
+
+    def seen_by(self, acting: Acting) -> "Stage":
+        """The same stage, as a performer of another flow sees it."""
+        stage = Stage(self.standing, self.now, acting)
+        stage.out, stage.wishes = self.out, self.wishes
+        return stage
 
     @property
     def party(self) -> Leg:
         """The leg whose flow is being performed."""
-        return self.standing.legs[PARTY]
+        return self.standing.legs[self.acting.leg]
 
     @property
     def legs(self) -> dict[LegId, Leg]:
@@ -120,6 +191,20 @@ class Stage:
             self.say(PlaceLeg(leg=leg.id, target=target, caller_id=caller_id))
         return leg
 
+    def begin_script(self, leg: LegId, start: Next) -> ScriptId:
+        """Run a flow for a leg, beside the one that is being performed.
+
+        Its end comes as a `ScriptEnded`; the party's own end takes it away without one.
+        """
+        script = ScriptId(self.standing.scripts_begun)
+        self.standing.scripts_begun += 1
+        self.wishes.append(BeginScript(id=script, leg=leg, start=start, parent=self.acting.id))
+        return script
+
+    def drop_script(self, script: ScriptId) -> None:
+        """End a flow that was begun here, as if it had never been. One that is over already is left alone."""
+        self.wishes.append(DropScript(id=script))
+
     def record(
         self,
         *,
@@ -128,16 +213,18 @@ class Stage:
         whole_call: bool = False,
         max_s: float | None = None,
         silence_s: float | None = None,
+        leg: LegId | None = None,
     ) -> RecordingId:
-        """Record the party, or the party and whom it hears."""
+        """Record a leg (the party, unless another is named), or the leg and whom it hears."""
+        leg = self.party.id if leg is None else leg
         self.standing.recordings_begun += 1
         recording = RecordingId(self.standing.recordings_begun)
         self.standing.recordings[recording] = OpenRecording(
-            leg=PARTY, deliver_to=deliver_to, keep_as=keep_as, whole_call=whole_call
+            leg=leg, deliver_to=deliver_to, keep_as=keep_as, whole_call=whole_call
         )
         self.say(
             StartRecording(
-                leg=PARTY,
+                leg=leg,
                 recording=recording,
                 both=whole_call,
                 max_s=max_s,
@@ -152,9 +239,9 @@ class Stage:
 
     def type_ahead(self, key: str) -> None:
         """Keep a key that nobody asked for yet; beyond the limit keys are lost."""
-        self.standing.typed_ahead = (self.standing.typed_ahead + key)[:TYPED_AHEAD_MAX]
+        self.acting.typed_ahead = (self.acting.typed_ahead + key)[:TYPED_AHEAD_MAX]
 
     def take_typed_ahead(self) -> str:
         """The keys that wait, which then wait no longer."""
-        keys, self.standing.typed_ahead = self.standing.typed_ahead, ""
+        keys, self.acting.typed_ahead = self.acting.typed_ahead, ""
         return keys

@@ -23,7 +23,18 @@ from offhook.flow.program import Document, Flow, Next, Outcome, OutcomeKind, Ste
 from offhook.flow.verbs import Hangup
 from offhook.flow.view import Cause
 
-__all__ = ["DocumentFailed", "DocumentRead", "Effect", "End", "Fetch", "Input", "Interpreter", "Perform", "Phase"]
+__all__ = [
+    "DocumentFailed",
+    "DocumentRead",
+    "Effect",
+    "End",
+    "Fetch",
+    "Input",
+    "Interpreter",
+    "Perform",
+    "Phase",
+    "Skipped",
+]
 
 _EXPORT_VERSION = 1
 
@@ -46,7 +57,12 @@ class DocumentFailed:
     detail: str = ""
 
 
-Input = Outcome | DocumentRead | DocumentFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """The step was not carried out, since it has no place here: its branches do not count."""
+
+
+Input = Outcome | Skipped | DocumentRead | DocumentFailed
 
 
 # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,6 +141,10 @@ class Interpreter:
                 if self.phase is not Phase.PERFORMING:
                     raise OutOfTurn(f"an outcome came while {self.phase.value}")
                 return self._after_step(happened)
+            case Skipped():
+                if self.phase is not Phase.PERFORMING:
+                    raise OutOfTurn(f"a step was skipped while {self.phase.value}")
+                return self._run(self.remaining[1:])
             case DocumentRead():
                 if self.phase is not Phase.FETCHING:
                     raise OutOfTurn(f"a document came while {self.phase.value}")

@@ -23,11 +23,13 @@ __all__ = [
     "from_next",
     "from_outcome",
     "from_step",
+    "from_value",
     "said_fields",
     "to_flow",
     "to_next",
     "to_outcome",
     "to_step",
+    "to_value",
 ]
 
 _CLASSES: Mapping[str, type[Any]] = MappingProxyType(
@@ -135,6 +137,16 @@ def from_outcome(outcome: Outcome) -> dict[str, Any]:
 def to_outcome(data: Mapping[str, Any]) -> Outcome:
     """What `from_outcome` gave."""
     return Outcome(**{**data, "kind": OutcomeKind(data["kind"])})
+
+
+def from_value(value: Any) -> dict[str, Any]:
+    """A verb, sound, target or document by itself, tagged."""
+    return _tagged(value)
+
+
+def to_value(data: Mapping[str, Any]) -> Any:
+    """What `from_value` gave. Raises `NotOurExport` or `TypeError` for anything else."""
+    return _untagged(data)
 
 
 def _to_verb(data: Mapping[str, Any]) -> Verb:

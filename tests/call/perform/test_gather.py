@@ -206,13 +206,13 @@ def test_some_keys_typed_ahead_silence_the_prompt_but_not_its_repetition() -> No
 def test_typed_ahead_counts_after_a_prompt_that_may_not_be_skipped() -> None:
     world = outgoing(start=ask())
     world.presses("12")
-    world.document(menu(skippable=False))
+    world.document(menu(skippable=False), otherwise=ask())
     world.ready()
     assert world.results == []
     world.presses("3")
     world.played()
     assert world.results == [("1", None)]
-    assert world.call.export()["facts"]["standing"]["typed_ahead"] == "23"
+    assert world.call.export()["facts"]["scripts"][0][1]["typed_ahead"] == "23"
 
 
 def test_keys_after_the_last_one_wait_while_the_prompt_goes_on() -> None:
@@ -235,19 +235,19 @@ def test_typed_ahead_is_lost_on_another_verb() -> None:
     world = outgoing(start=ask())
     world.presses("4")
     world.document(Play(sounds=(SentDigits(keys="1"), MENU), skippable=False), menu())
-    assert world.call.export()["facts"]["standing"]["typed_ahead"] == ""
+    assert world.call.export()["facts"]["scripts"][0][1]["typed_ahead"] == ""
 
 
 def test_typed_ahead_has_a_limit() -> None:
     world = outgoing(start=ask())
     world.presses("1" * 40)
-    assert world.call.export()["facts"]["standing"]["typed_ahead"] == "1" * 32
+    assert world.call.export()["facts"]["scripts"][0][1]["typed_ahead"] == "1" * 32
 
 
 def test_nothing_is_kept_for_others() -> None:
     world = outgoing(start=Document(url="https://app.example/"))
     world.presses("1", leg=B)
-    assert world.call.export()["facts"]["standing"]["typed_ahead"] == ""
+    assert world.call.export()["facts"]["scripts"][0][1]["typed_ahead"] == ""
 
 
 def test_the_party_leaves() -> None:

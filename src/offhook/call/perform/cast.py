@@ -13,11 +13,13 @@ from offhook.call.stage import Stage
 from offhook.flow.program import Outcome
 from offhook.flow.verbs import Dial, Gather, Hangup, Play, Record, RecordCall, SetHangupHook, Verb
 
-__all__ = ["AnyPerformer", "done_at_once", "performer_for", "verb_name"]
+__all__ = ["BESIDE", "AnyPerformer", "done_at_once", "performer_for", "verb_name"]
 
 AnyPerformer = Playing | Gathering | Dialling | Recording
 AtOnce = SetHangupHook | RecordCall | Hangup
 TakesTime = Play | Gather | Dial | Record
+BESIDE: tuple[type[Verb], ...] = (Play, Gather, Hangup)
+"""What a flow may do that is not the call's own: speak to its one party, listen to it, and end."""
 
 
 def performer_for(verb: TakesTime) -> AnyPerformer:

@@ -10,12 +10,12 @@ from typing import ClassVar, Self
 
 from offhook.call.bridge import Bridge
 from offhook.call.commands import LegId, PlaybackId, PrepareSound, RequestId, StartPlayback, StopPlayback
-from offhook.call.events import Event, LegAnswered, LegEnded, LegProgress, SoundFailed, SoundReady
+from offhook.call.events import LegAnswered, LegEnded, LegProgress, SoundFailed, SoundReady
 from offhook.call.leg import Leg
 from offhook.call.perform.performer import OK, failed
 from offhook.call.plain import Mono
 from offhook.call.policy import ring_timeout_s
-from offhook.call.stage import PARTY, Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.program import Outcome, OutcomeKind
 from offhook.flow.verbs import Dial, NamedSound
 from offhook.flow.view import Cause
@@ -54,13 +54,13 @@ class Dialling:
         if all(leg.gone for leg in self._legs(stage)):
             return self._nobody(stage)
         if len(self.targets) == 1:
-            self.bridge = Bridge(a=PARTY, b=self.targets[0], early=True)
+            self.bridge = Bridge(a=stage.party.id, b=self.targets[0], early=True)
         self.deadline = stage.after(ring_timeout_s(self.verb.ring_timeout_s))
         stage.say(*stage.party.ring())
         self._ask_for_ringback(stage)
         return None
 
-    def handle(self, event: Event, stage: Stage) -> Outcome | None:
+    def handle(self, event: Heard, stage: Stage) -> Outcome | None:
         """What the others do, and when the ring-back can be heard."""
         match event:
             case SoundReady(request=request, handle=handle) if request == self.ringback_asked:
@@ -113,12 +113,12 @@ class Dialling:
         """Whoever began to be heard meanwhile has taken the question back, so that no answer comes here too late."""
         self.ringback_asked = None
         self.ringback = stage.next_playback()
-        stage.say(StartPlayback(leg=PARTY, playback=self.ringback, sounds=(handle,), loop=0))
+        stage.say(StartPlayback(leg=stage.party.id, playback=self.ringback, sounds=(handle,), loop=0))
 
     def _stop_ringback(self, stage: Stage) -> None:
         self.ringback_asked = None
         if self.ringback is not None:
-            stage.say(StopPlayback(leg=PARTY, playback=self.ringback))
+            stage.say(StopPlayback(leg=stage.party.id, playback=self.ringback))
             self.ringback = None
 
     def _answered_by(self, winner: LegId, stage: Stage) -> None:
@@ -126,7 +126,7 @@ class Dialling:
         self.answered = True
         self._hang_up_all(Cause.ANSWERED_ELSEWHERE, stage, but=winner)
         if self.bridge is None:
-            self.bridge = Bridge(a=PARTY, b=winner, early=False)
+            self.bridge = Bridge(a=stage.party.id, b=winner, early=False)
         limit = self.verb.time_limit_s
         self.deadline = None if limit is None else stage.after(limit)
         self._settle(stage)

@@ -7,11 +7,11 @@ takes what has come, if anything has. Outcomes: `digits`; `failed` with `noinput
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from offhook.call.events import DigitPressed, Event
+from offhook.call.events import DigitPressed
 from offhook.call.perform.performer import failed
 from offhook.call.perform.prompt import Prompt, PromptState
 from offhook.call.plain import Mono
-from offhook.call.stage import PARTY, Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.program import Outcome, OutcomeKind
 from offhook.flow.verbs import Gather
 
@@ -43,17 +43,17 @@ class Gathering:
         for place, key in enumerate(typed):
             self._key(key)
             if self.finished:
-                stage.standing.typed_ahead = typed[place + 1 :]
+                stage.acting.typed_ahead = typed[place + 1 :]
                 break
         self.prompt.prepare(stage)
         if not self.keys or not self.verb.skippable:
             self.prompt.play(stage)
         return self._after_prompt(stage)
 
-    def handle(self, event: Event, stage: Stage) -> Outcome | None:
+    def handle(self, event: Heard, stage: Stage) -> Outcome | None:
         """Keys, and how the prompt fares."""
         match event:
-            case DigitPressed(leg=leg, digit=digit) if leg == PARTY:
+            case DigitPressed(leg=leg, digit=digit) if leg == stage.party.id:
                 return self._pressed(digit, stage)
             case _:
                 was_over = self.prompt.over
@@ -69,6 +69,10 @@ class Gathering:
 
     def stop(self, stage: Stage) -> None:
         """The party is going; what plays to it goes with it."""
+
+    def leave(self, stage: Stage) -> None:
+        """Its flow is dropped, and the party stays: be silent."""
+        self.prompt.stop(stage)
 
     def _pressed(self, digit: str, stage: Stage) -> Outcome | None:
         if self.finished:

@@ -14,5 +14,5 @@ __all__ = ["hang_up"]
 
 def hang_up(verb: Hangup, stage: Stage) -> Outcome:
     """Ask for the end; the flow has nothing after it."""
-    stage.wanted_end = verb.how
+    stage.acting.wanted_end = verb.how
     return OK

@@ -6,9 +6,8 @@ once, when its verb is over. It is not told that the call ends except by `stop`.
 
 from typing import ClassVar, Protocol
 
-from offhook.call.events import Event
 from offhook.call.plain import Mono
-from offhook.call.stage import Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.program import Outcome, OutcomeKind
 
 __all__ = ["OK", "Performer", "failed"]
@@ -28,7 +27,7 @@ class Performer(Protocol):
     def start(self, stage: Stage) -> Outcome | None:
         """Begin; the outcome at once if there is nothing to wait for."""
 
-    def handle(self, event: Event, stage: Stage) -> Outcome | None:
+    def handle(self, event: Heard, stage: Stage) -> Outcome | None:
         """Hear an event of the call; those that are not its own it lets pass."""
 
     def handle_timer(self, stage: Stage) -> Outcome | None:

@@ -6,11 +6,11 @@ The key that ends a play is spent on that; it is not kept for a Gather. Outcomes
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from offhook.call.events import DigitPressed, Event
+from offhook.call.events import DigitPressed
 from offhook.call.perform.performer import OK, failed
 from offhook.call.perform.prompt import Prompt, PromptState
 from offhook.call.plain import Mono
-from offhook.call.stage import PARTY, Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.program import Outcome
 from offhook.flow.verbs import Play
 
@@ -37,10 +37,10 @@ class Playing:
         self.prompt.play(stage)
         return self._outcome()
 
-    def handle(self, event: Event, stage: Stage) -> Outcome | None:
+    def handle(self, event: Heard, stage: Stage) -> Outcome | None:
         """Sounds ready and played; a key."""
         match event:
-            case DigitPressed(leg=leg) if leg == PARTY and self.skippable:
+            case DigitPressed(leg=leg) if leg == stage.party.id and self.skippable:
                 self.prompt.stop(stage)
             case _:
                 self.prompt.handle(event, stage)
@@ -52,6 +52,10 @@ class Playing:
 
     def stop(self, stage: Stage) -> None:
         """The party is going; what plays to it goes with it."""
+
+    def leave(self, stage: Stage) -> None:
+        """Its flow is dropped, and the party stays: be silent."""
+        self.prompt.stop(stage)
 
     def _outcome(self) -> Outcome | None:
         match self.prompt.state:

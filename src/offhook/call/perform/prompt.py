@@ -9,9 +9,9 @@ from enum import Enum
 from typing import assert_never
 
 from offhook.call.commands import PlaybackId, PrepareSound, RequestId, SendDigits, StartPlayback, StopPlayback
-from offhook.call.events import DigitsSent, Event, LegAnswered, PlaybackEnded, SoundFailed, SoundReady
+from offhook.call.events import DigitsSent, LegAnswered, PlaybackEnded, SoundFailed, SoundReady
 from offhook.call.masking import shown_url
-from offhook.call.stage import PARTY, Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.verbs import (
     LocalSound,
     NamedSound,
@@ -87,24 +87,24 @@ class Prompt:
     def stop(self, stage: Stage) -> None:
         """Be silent at once. What is still being prepared may be played later."""
         if self.playback is not None:
-            stage.say(StopPlayback(leg=PARTY, playback=self.playback))
+            stage.say(StopPlayback(leg=stage.party.id, playback=self.playback))
         self.playback = self.sending = None
         self.state = PromptState.OVER
 
-    def handle(self, event: Event, stage: Stage) -> None:
+    def handle(self, event: Heard, stage: Stage) -> None:
         """Hear an event; `state` says what came of it."""
         match event:
             case SoundReady(request=request, handle=handle) if request in self.waiting:
                 self.handles[self.waiting.pop(request)] = handle
             case SoundFailed(request=request, detail=detail) if request in self.waiting:
                 self._broken(stage, self.sounds[self.waiting.pop(request)], detail)
-            case PlaybackEnded(leg=leg, playback=playback) if leg == PARTY and playback == self.playback:
+            case PlaybackEnded(leg=leg, playback=playback) if leg == stage.party.id and playback == self.playback:
                 self.playback = None
                 if event.failed:
                     self._broken(stage, self.sounds[self.at - 1], "it could not be played")
             case DigitsSent(request=request) if request == self.sending:
                 self.sending = None
-            case LegAnswered(leg=leg) if leg == PARTY:
+            case LegAnswered(leg=leg) if leg == stage.party.id:
                 pass
             case _:
                 return
@@ -128,7 +128,7 @@ class Prompt:
         if isinstance(sound, SentDigits):
             self.at += 1
             self.sending = stage.next_request()
-            stage.say(SendDigits(leg=PARTY, request=self.sending, keys=sound.keys))
+            stage.say(SendDigits(leg=stage.party.id, request=self.sending, keys=sound.keys))
         else:
             self._play_as_many_as_follow(stage)
 
@@ -144,7 +144,7 @@ class Prompt:
         self.playback = stage.next_playback()
         handles = tuple(self.handles[place] for place in range(first, self.at))
         loop = self.loop if self._played_in_one else 1
-        stage.say(StartPlayback(leg=PARTY, playback=self.playback, sounds=handles, loop=loop))
+        stage.say(StartPlayback(leg=stage.party.id, playback=self.playback, sounds=handles, loop=loop))
 
     def _broken(self, stage: Stage, sound: Sound, detail: str) -> None:
         self.broken = True

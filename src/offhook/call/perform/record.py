@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from offhook.call.commands import RecordingId, StopRecording
-from offhook.call.events import DigitPressed, Event, LegAnswered, RecordingEnded
+from offhook.call.events import DigitPressed, LegAnswered, RecordingEnded
 from offhook.call.perform.performer import OK, failed
 from offhook.call.plain import Mono
 from offhook.call.policy import too_short
-from offhook.call.stage import PARTY, Stage
+from offhook.call.stage import Heard, Stage
 from offhook.flow.program import Outcome
 from offhook.flow.verbs import Record
 
@@ -40,12 +40,12 @@ class Recording:
         self._begin(stage)
         return None
 
-    def handle(self, event: Event, stage: Stage) -> Outcome | None:
+    def handle(self, event: Heard, stage: Stage) -> Outcome | None:
         """An answer, a finish key, the end of the recording."""
         match event:
-            case LegAnswered(leg=leg) if leg == PARTY and self.recording is None:
+            case LegAnswered(leg=leg) if leg == stage.party.id and self.recording is None:
                 self._begin(stage)
-            case DigitPressed(leg=leg, digit=digit) if leg == PARTY and digit in self.verb.finish_keys:
+            case DigitPressed(leg=leg, digit=digit) if leg == stage.party.id and digit in self.verb.finish_keys:
                 self._finish(stage)
             case RecordingEnded(recording=recording) if recording == self.recording:
                 return self._outcome(event)
