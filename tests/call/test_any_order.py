@@ -48,10 +48,13 @@ from offhook.flow.program import Document, Flow, Next, OutcomeKind, Step
 from offhook.flow.verbs import (
     Dial,
     Gather,
+    Goto,
     Hangup,
     HangupAs,
     NamedSound,
+    Notify,
     NumberTarget,
+    Pause,
     Play,
     Record,
     RecordCall,
@@ -101,6 +104,9 @@ verbs: st.SearchStrategy[Verb] = st.one_of(
     st.builds(RecordCall, deliver_to=st.none() | st.just("https://all")),
     st.just(SetHangupHook(url="https://end")),
     st.builds(Hangup, how=st.sampled_from(HangupAs)),
+    st.builds(Pause, seconds=seconds),
+    st.just(Notify(url="https://told")),
+    st.just(Goto()),
 )
 documents = st.just(Document(url="https://app.example/next"))
 

@@ -11,7 +11,16 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from tests.support.receivers import LOOPBACK, Receiver, receiver, unused_port
 
-from offhook.call.commands import FetchDocument, OweHangup, OweRecording, RequestId
+from offhook.call.commands import (
+    FetchDocument,
+    LegId,
+    OweHangup,
+    OweNotice,
+    OweRecording,
+    OweStatus,
+    RequestId,
+)
+from offhook.flow.targets import LegStage
 from offhook.flow.view import CallId, RecordingView
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import FAILURES_IN_A_ROW, PAUSE_S
@@ -202,6 +211,22 @@ async def test_what_is_owed_is_repeated_until_it_arrives() -> None:
     assert (event.request.call, event.tries) == (CALL, 2)
     assert [seen.method for seen in here.seen] == ["POST", "POST"]
     assert form(here, 1) == [("state", "success")]
+
+
+async def test_what_is_owed_goes_by_the_method_that_was_asked_for() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response()
+
+    status = OweStatus(
+        url="/s?a=1", method="GET", params=(("CallStatus", "ringing"),), leg=LegId(1), stage=LegStage.RINGING
+    )
+    notice = OweNotice(request=RequestId(1), url="/n", method="POST", params=(("To", "1"),))
+    async with receiver(handler) as here, desk() as (board, told):
+        for command in (status, notice):
+            board.desk.owe(CALL, replace(command, url=f"{here.url}{command.url}"))
+            assert isinstance(await asyncio.wait_for(told.get(), DEADLINE_S), Delivered)
+    assert [(seen.method, seen.path) for seen in here.seen] == [("GET", "/s"), ("POST", "/n")]
+    assert form(here, 1) == [("To", "1")]
 
 
 async def test_a_recording_is_owed_before_the_hangup_that_comes_after_it() -> None:

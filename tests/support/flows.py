@@ -85,6 +85,9 @@ verbs_of_any_kind: st.SearchStrategy[verbs.Verb] = st.one_of(
     st.builds(verbs.RecordCall, deliver_to=st.none() | words, stop=st.booleans()),
     st.builds(verbs.SetHangupHook, url=words),
     st.builds(verbs.Hangup, how=st.sampled_from(verbs.HangupAs)),
+    st.builds(verbs.Pause, seconds=seconds),
+    st.builds(verbs.Notify, url=words, method=st.sampled_from(["GET", "POST"])),
+    st.builds(verbs.Goto),
 )
 
 plain_json: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | words

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from offhook.flow.verbs import Sound, Target
+from offhook.flow.verbs import LegStage, Sound, Target
 from offhook.flow.view import CallView, Cause, RecordingView
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "LegId",
     "Note",
     "OweHangup",
+    "OweNotice",
     "OweRecording",
+    "OweStatus",
     "PartLegs",
     "PlaceLeg",
     "PlaybackId",
@@ -200,6 +202,27 @@ class OweHangup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OweStatus:
+    """How far a leg is, is owed to a URL. What one leg's hook is told comes in the order of its stages."""
+
+    url: str
+    method: str
+    params: tuple[tuple[str, str], ...]
+    leg: LegId
+    stage: LegStage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OweNotice:
+    """How the call stands is owed to a URL; the reply is discarded."""
+
+    request: RequestId
+    url: str
+    method: str
+    params: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """Draw money for a leg, even below nothing. `CreditGone` comes back when the balance does not bear it."""
 
@@ -243,6 +266,8 @@ Command = (
     | FetchDocument
     | OweRecording
     | OweHangup
+    | OweStatus
+    | OweNotice
     | Charge
     | Note
     | Finished

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, assert_never
 
-from offhook.call.commands import FetchDocument, LegId
+from offhook.call.commands import FetchDocument, LegId, OweNotice
 from offhook.call.events import DigitPressed, DocumentArrived, DocumentFailed, Event
 from offhook.call.facts import Facts, view_of
 from offhook.call.masking import shown_url
@@ -26,7 +26,7 @@ from offhook.flow import interpreter
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.interpreter import Effect, End, Fetch, Interpreter, Perform, Skipped
 from offhook.flow.program import Document, Next, Outcome, OutcomeKind, Step
-from offhook.flow.verbs import Gather, Hangup, HangupAs, RecordCall, SetHangupHook
+from offhook.flow.verbs import Gather, Goto, Hangup, HangupAs, Notify, RecordCall, SetHangupHook
 from offhook.flow.view import CallView, Cause, Performed
 
 __all__ = ["Runner"]
@@ -149,16 +149,18 @@ class Runner:
         script.performing_since = Mono(self._stage.now.mono)
         self._note(script, "verb.begun", verb=verb_name(verb))
         stage = self._seen_by(script)
-        if isinstance(verb, SetHangupHook | RecordCall | Hangup):
-            return self._performed(script, done_at_once(verb, stage))
+        if isinstance(verb, SetHangupHook | RecordCall | Hangup | Notify | Goto):
+            outcome = self._performed(script, done_at_once(verb, stage))
+            self._say_notices(script)
+            return outcome
         if not isinstance(verb, Gather):
             stage.take_typed_ahead()
         performer = performer_for(verb)
         if performer.needs_answer:
             stage.say(*stage.party.answer())
         script.performer = performer
-        outcome = performer.start(stage)
-        return None if outcome is None else self._performed(script, outcome)
+        started = performer.start(stage)
+        return None if started is None else self._performed(script, started)
 
     def _performed(self, script: Script, outcome: Outcome) -> Outcome:
         """Enter into the log how the verb under way ended."""
@@ -202,6 +204,13 @@ class Runner:
             params=dict(params),
         )
         self._stage.say(FetchDocument(request=script.asked, url=document.url, method=document.method, params=params))
+
+    def _say_notices(self, script: Script) -> None:
+        while self._stage.notices:
+            notice = self._stage.notices.pop(0)
+            params = self._dialect.begun(self._view_for(script))
+            request = self._stage.next_request()
+            self._stage.say(OweNotice(request=request, url=notice.url, method=notice.method, params=params))
 
     def _view_for(self, script: Script) -> CallView:
         """The call, and whose flow it is that asks if it is not the call's own."""

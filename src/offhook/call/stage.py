@@ -15,7 +15,7 @@ from offhook.call.plain import Mono
 from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
 from offhook.flow.program import Next
 from offhook.flow.targets import target_text
-from offhook.flow.verbs import HangupAs, Target, UnusableTarget
+from offhook.flow.verbs import HangupAs, Notify, Target, UnusableTarget
 from offhook.flow.view import Cause
 
 __all__ = [
@@ -133,11 +133,13 @@ class Stage:
         self.out: deque[Command] = deque()
         self.wishes: deque[BeginScript | DropScript] = deque()
         """What the call is to do once the performer has returned."""
+        self.notices: list[Notify] = []
+        """What is to be told of the call as it stands then."""
 
     def seen_by(self, acting: Acting) -> "Stage":
         """The same stage, as a performer of another flow sees it."""
         stage = Stage(self.standing, self.now, acting)
-        stage.out, stage.wishes = self.out, self.wishes
+        stage.out, stage.wishes, stage.notices = self.out, self.wishes, self.notices
         return stage
 
     @property

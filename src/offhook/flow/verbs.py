@@ -302,4 +302,4 @@ class Conference:
     max_parties: int | None = None
 
 
-Verb = Play | Gather | Dial | Record | RecordCall | SetHangupHook | Hangup
+Verb = Play | Gather | Dial | Record | RecordCall | SetHangupHook | Hangup | Pause | Notify | Goto

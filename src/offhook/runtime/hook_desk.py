@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from offhook.call.commands import FetchDocument, OweHangup, OweRecording
+from offhook.call.commands import FetchDocument, OweHangup, OweNotice, OweRecording, OweStatus
 from offhook.flow.view import CallId
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
@@ -121,10 +121,16 @@ class HookDesk:
             log.warning("hook.host", account=changed.host.account, host=host, state=state, pause_s=changed.pause_s)
             note("hook.host", {"host": host, "state": state, "pause_s": changed.pause_s})
 
-    def owe(self, call: CallId, command: OweRecording | OweHangup) -> None:
-        """A post that must arrive: repeated by its policy until it has."""
+    def owe(self, call: CallId, command: OweRecording | OweHangup | OweStatus | OweNotice) -> None:
+        """A request that must arrive: repeated by its policy until it has."""
+        method = command.method if isinstance(command, OweStatus | OweNotice) else "POST"
         request = WebhookRequest(
-            id=new_hook_id(), purpose=Purpose.OWED, call=call, url=command.url, params=command.params
+            id=new_hook_id(),
+            purpose=Purpose.OWED,
+            call=call,
+            url=command.url,
+            method=Method(method),
+            params=command.params,
         )
         self._outbox.owe(request, self._delivery)
 

@@ -105,7 +105,7 @@ class LiveCall:
                     self.services.media.stop_recording(recording.number)
             case do.FetchDocument():
                 self._work(self._fetch(command))
-            case do.OweRecording() | do.OweHangup():
+            case do.OweRecording() | do.OweHangup() | do.OweStatus() | do.OweNotice():
                 self._work(self._owe(command))
             case do.Charge():
                 if not self.services.book.draw(self.caller.account, self.id, command.amount):
@@ -277,7 +277,7 @@ class LiveCall:
             return
         self.post(happened.DocumentArrived(request=command.request, flow=reading.flow, warnings=reading.warnings))
 
-    async def _owe(self, command: do.OweRecording | do.OweHangup) -> None:
+    async def _owe(self, command: do.OweRecording | do.OweHangup | do.OweStatus | do.OweNotice) -> None:
         # What the post names (the recording, the call's end) must be there when the customer comes to look.
         await self.services.book.flush()
         self.services.hooks.owe(self.id, command)

@@ -20,7 +20,9 @@ from offhook.call.commands import (
     LegId,
     Note,
     OweHangup,
+    OweNotice,
     OweRecording,
+    OweStatus,
     PartLegs,
     PlaceLeg,
     PrepareSound,
@@ -240,6 +242,8 @@ class _Simulation:
                 self._app.ask(command)
             case OweRecording() | OweHangup():
                 self._say(f"POST {command.url}", command.params)
+            case OweStatus() | OweNotice():
+                self._say(f"{command.method} {command.url}", command.params)
             case Charge():
                 self._charge(command)
             case Note():

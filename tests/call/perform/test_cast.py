@@ -15,9 +15,15 @@ def test_no_verb_is_forgotten() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "needs_answer"),
-    [(Play(sounds=()), True), (Gather(prompts=()), True), (Record(), True), (Dial(targets=()), False)],
+    [
+        (Play(sounds=()), True),
+        (Gather(prompts=()), True),
+        (Record(), True),
+        (Dial(targets=()), False),
+        (verbs.Pause(), False),
+    ],
 )
-def test_only_a_dial_leaves_the_caller_unanswered(verb: Play | Gather | Dial | Record, needs_answer: bool) -> None:
+def test_who_must_hear_something_is_answered(verb: TakesTime, needs_answer: bool) -> None:
     performer = performer_for(verb)
     assert performer.needs_answer is needs_answer
     assert performer.deadline is None
@@ -35,6 +41,9 @@ def test_verbs_that_the_world_times_do_nothing_on_a_timer() -> None:
         (verbs.RecordCall(), "record_call"),
         (verbs.SetHangupHook(url=""), "set_hangup_hook"),
         (verbs.Hangup(), "hangup"),
+        (verbs.Pause(), "pause"),
+        (verbs.Notify(url=""), "notify"),
+        (verbs.Goto(), "goto"),
     ],
 )
 def test_names_are_those_of_the_files(verb: Verb, name: str) -> None:

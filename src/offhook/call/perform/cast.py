@@ -4,21 +4,36 @@ from typing import assert_never
 
 from offhook.call.perform.dial import Dialling
 from offhook.call.perform.gather import Gathering
+from offhook.call.perform.goto import go
 from offhook.call.perform.hangup import hang_up
+from offhook.call.perform.notify import notify
+from offhook.call.perform.pause import Pausing
 from offhook.call.perform.play import Playing
 from offhook.call.perform.record import Recording
 from offhook.call.perform.record_call import record_call
 from offhook.call.perform.set_hangup_hook import set_hangup_hook
 from offhook.call.stage import Stage
 from offhook.flow.program import Outcome
-from offhook.flow.verbs import Dial, Gather, Hangup, Play, Record, RecordCall, SetHangupHook, Verb
+from offhook.flow.verbs import (
+    Dial,
+    Gather,
+    Goto,
+    Hangup,
+    Notify,
+    Pause,
+    Play,
+    Record,
+    RecordCall,
+    SetHangupHook,
+    Verb,
+)
 
 __all__ = ["BESIDE", "AnyPerformer", "done_at_once", "performer_for", "verb_name"]
 
-AnyPerformer = Playing | Gathering | Dialling | Recording
-AtOnce = SetHangupHook | RecordCall | Hangup
-TakesTime = Play | Gather | Dial | Record
-BESIDE: tuple[type[Verb], ...] = (Play, Gather, Hangup)
+AnyPerformer = Playing | Gathering | Dialling | Recording | Pausing
+AtOnce = SetHangupHook | RecordCall | Hangup | Notify | Goto
+TakesTime = Play | Gather | Dial | Record | Pause
+BESIDE: tuple[type[Verb], ...] = (Play, Gather, Pause, Notify, Goto, Hangup)
 """What a flow may do that is not the call's own: speak to its one party, listen to it, and end."""
 
 
@@ -33,6 +48,8 @@ def performer_for(verb: TakesTime) -> AnyPerformer:
             return Dialling.of(verb)
         case Record():
             return Recording.of(verb)
+        case Pause():
+            return Pausing.of(verb)
         case _:
             assert_never(verb)
 
@@ -46,6 +63,10 @@ def done_at_once(verb: AtOnce, stage: Stage) -> Outcome:
             return record_call(verb, stage)
         case Hangup():
             return hang_up(verb, stage)
+        case Notify():
+            return notify(verb, stage)
+        case Goto():
+            return go()
         case _:
             assert_never(verb)
 
@@ -58,6 +79,9 @@ NAMES: dict[type[Verb], str] = {
     RecordCall: "record_call",
     SetHangupHook: "set_hangup_hook",
     Hangup: "hangup",
+    Pause: "pause",
+    Notify: "notify",
+    Goto: "goto",
 }
 
 
