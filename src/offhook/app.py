@@ -144,6 +144,7 @@ class Server:
             directory=storage.directory,
             base_url=lambda: settings.public_url or self.http_address,
             retention=timedelta(days=settings.recording_retention_days),
+            mask_digits=settings.mask_digits,
         )
         book.close_unfinished(storage.read_blocking(unfinished_calls))
         outbox = await stack.enter_async_context(Outbox(hooks, listener=lambda event, _: _note_delivery(book, event)))

@@ -344,6 +344,13 @@ class Settings(BaseSettings):
     recording_retention_days: Annotated[
         float, Field(gt=0, description="Days that recordings are kept; then they answer 404 and their files go.")
     ] = 30.0
+    mask_digits: Annotated[
+        bool,
+        Field(
+            description="Whether the keys that callers press are left out of timelines and of calls that are over, as"
+            " card numbers must be. Webhooks carry them all the same."
+        ),
+    ] = False
     dev: Annotated[
         bool,
         Field(

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.flow.program import Outcome, OutcomeKind, Step
+from offhook.flow.verbs import Gather
+from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, Performed
 from offhook.runtime import book as module
 from offhook.runtime.book import Book
 from offhook.runtime.media_legs import RecordingClosed
@@ -25,13 +27,14 @@ DEADLINE_S = 5.0
 CALL, OTHER = CallId("c" * 32), CallId("d" * 32)
 
 
-def made(storage: Storage, base_url: str = "http://voice.example") -> Book:
+def made(storage: Storage, base_url: str = "http://voice.example", *, mask_digits: bool = False) -> Book:
     return Book(
         records=storage.records,
         writer=storage.writer,
         directory=storage.directory,
         base_url=lambda: base_url,
         retention=timedelta(days=30),
+        mask_digits=mask_digits,
     )
 
 
@@ -73,6 +76,39 @@ async def test_what_comes_after_the_end_goes_on_with_the_numbers(storage: Storag
     await book.flush()
     found = await storage.read(lambda connection: events_after(connection, CALL))
     assert [(row.seq, row.kind) for row in found] == [(1, "call.begun"), (2, "leg.statistics"), (3, "hook.delivered")]
+
+
+async def test_a_timeline_that_is_full_says_so_and_still_tells_the_end(
+    storage: Storage, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENTRIES_MAX", 4)
+    monkeypatch.setattr(module, "ENTRIES_OF_THE_END_MAX", 2)
+    book.opened(view())
+    for kind in ("call.begun", "verb.begun", "verb.ended", "verb.begun", "verb.ended"):
+        book.note(CALL, kind, {})
+    for kind in ("leg.ended", "verb.ended", "call.ended", "leg.statistics"):
+        book.note(CALL, kind, {})
+    await book.flush()
+    found = await storage.read(lambda connection: events_after(connection, CALL))
+    assert [(row.seq, row.kind) for row in found] == list(
+        enumerate(("call.begun", "verb.begun", "verb.ended", "timeline.full", "leg.ended", "call.ended"), 1)
+    )
+    assert "full" in found[3].data["why"]
+
+
+async def test_entries_are_cut_and_keys_are_left_out_where_the_operator_wants_it(storage: Storage) -> None:
+    book = made(storage, mask_digits=True)
+    book.opened(view())
+    book.note(CALL, "verb.ended", {"verb": "gather", "result": "4111", "why": "x" * 10_000})
+    gathered = Step(verb=Gather(prompts=()), wording={"ivr": "https://a.example"})
+    performed = Performed(step=gathered, outcome=Outcome(kind=OutcomeKind.DIGITS, digits="4111"))
+    book.save(view(performed=(performed,)))
+    await book.flush()
+    (entry,) = await storage.read(lambda connection: events_after(connection, CALL))
+    assert (entry.data["result"], len(entry.data["why"])) == ("…", 2048)
+    row = await storage.read(lambda connection: call_by_id(connection, CALL))
+    assert row is not None
+    assert [action["result"] for action in row.actions] == ["…"]
 
 
 async def test_a_call_that_is_no_longer_known_gets_no_late_entry(storage: Storage, book: Book) -> None:

@@ -20,6 +20,7 @@ from offhook.call.commands import (
     OweStatus,
     RequestId,
 )
+from offhook.call.masking import BODY_MAX_CHARS
 from offhook.flow.targets import LegStage
 from offhook.flow.view import CallId, RecordingView
 from offhook.hooks.attempt import AttemptPolicy
@@ -77,8 +78,22 @@ async def test_an_answer_comes_with_the_address_it_came_from() -> None:
     assert form(here) == [("from", "+46 70"), ("to", "é")]
     ((kind, data),) = board.notes
     assert (kind, data["request"], data["bytes"]) == ("hook.tries", 7, 17)
+    assert (data["type"], data["body"]) == ("text/plain; charset=utf-8", '{"hangup":"busy"}')
     assert [made["status"] for made in data["tries"]] == [307, 200]
     assert all(made["took_ms"] >= 0 for made in data["tries"])
+
+
+async def test_an_answer_is_shown_without_its_secrets_and_not_to_its_end() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text='{"play":"https://u:s3cret@a.example/?apikey=s3cret"} ' + "x " * 5_000)
+
+    async with receiver(handler) as here, desk() as (board, _):
+        answer = await board.desk.ask(CALL, fetch(here.url), board.note)
+    assert answer.body is not None
+    assert b"s3cret" in answer.body
+    ((_, data),) = board.notes
+    assert data["body"].startswith('{"play":"https://…@a.example/?apikey=…"} x x')
+    assert (data["bytes"], len(data["body"])) == (len(answer.body), BODY_MAX_CHARS)
 
 
 async def test_a_get_carries_its_parameters_in_the_query() -> None:

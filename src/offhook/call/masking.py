@@ -1,14 +1,64 @@
-"""What of a customer's URL may stand in a timeline: all but what may be a secret.
+"""What a timeline may show of a customer's URLs, documents and parameters: all but what may be a secret.
 
 Passwords stand before the host, and shared keys in queries are the documented way to know 46elks; both are blanked.
+What is called a key, a secret or a signature is blanked wherever it stands. Keys that a caller pressed are blanked if
+the operator wants it so (`mask_digits`): they may be a card number.
 """
 
+import re
 from urllib.parse import urlsplit
 
-__all__ = ["shown_url"]
+__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_url"]
 
 BLANK = "…"
 URL_MAX_CHARS = 300
+BODY_MAX_CHARS = 2_048
+"""What is shown of a document."""
+BODY_READ_CHARS = 3_072
+"""What is read of one: masking makes it shorter."""
+
+SECRET_NAMES = frozenset(
+    (
+        "access_token",
+        "api-key",
+        "api_key",
+        "apikey",
+        "auth_token",
+        "authorization",
+        "authtoken",
+        "key_secret",
+        "passwd",
+        "password",
+        "proxy-authorization",
+        "pwd",
+        "secret",
+        "secret-key",
+        "secret_key",
+        "secretkey",
+        "sig",
+        "signature",
+        "token",
+        "webhook-signature",
+        "x-signature",
+    )
+)
+"""Parameters, attributes and elements whose value is nobody's to read, in lower case."""
+DIGIT_NAMES = frozenset(("result", "digits", "digit", "keys", "key"))
+"""Where the keys that somebody pressed stand, in lower case."""
+
+_NAMES = "|".join(sorted(map(re.escape, SECRET_NAMES), key=len, reverse=True))
+_URL = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
+_SIP_PASSWORD = re.compile(r"(sips?:[^\s\"'<>@:;?]*):[^\s\"'<>@]*@", re.IGNORECASE)
+_VALUE = re.compile(
+    rf"""(?<![\w-])(["']?)({_NAMES})(\1\s*[:=]\s*)("[^"]*"?|'[^']*'?|[^\s&"'<>,;}}]+)""",
+    re.IGNORECASE,
+)
+_ELEMENT = re.compile(rf"(<({_NAMES})(?:\s[^<>]*)?>)[^<]*", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\b(basic|bearer|digest)\s+[\w+/.~=-]{8,}", re.IGNORECASE)
+_STEMS = ("key", "secret", "passw", "pwd", "token", "auth", "sig", "basic", "bearer", "digest")
+"""Without one of these in it a text names no secret: most documents, and a look is cheaper than the patterns."""
+_LAST_WORD = re.compile(r"[^\s\"'<>]*\Z")
+_KEYS = re.compile(r"[0-9*#A-D]+")
 
 
 def shown_url(url: str) -> str:
@@ -27,3 +77,31 @@ def _blanked(pair: str) -> str:
     """A bare word in a query may be the secret itself."""
     name, equals, _ = pair.partition("=")
     return f"{name}={BLANK}" if equals else BLANK
+
+
+def shown_body(body: bytes) -> str:
+    """The beginning of a document, `BODY_MAX_CHARS` at most, its secrets blanked; octets that are no text as `�`."""
+    text = body[: 4 * BODY_READ_CHARS].decode("utf-8", "replace").replace("\\/", "/")
+    if len(text) > BODY_READ_CHARS:
+        # A word that is cut may be the beginning of a secret that can no longer be told from others.
+        text = _LAST_WORD.sub("", text[:BODY_READ_CHARS], count=1)
+    text = _URL.sub(lambda found: shown_url(found.group()), text)
+    if "@" in text:
+        text = _SIP_PASSWORD.sub(rf"\1:{BLANK}@", text)
+    low = text.lower()
+    if any(stem in low for stem in _STEMS):
+        text = _CREDENTIALS.sub(rf"\1 {BLANK}", text)
+        text = _ELEMENT.sub(rf"\1{BLANK}", text)
+        text = _VALUE.sub(_without_value, text)
+    return text if len(text) <= BODY_MAX_CHARS else text[: BODY_MAX_CHARS - 1] + BLANK
+
+
+def _without_value(found: re.Match[str]) -> str:
+    quote, name, between, value = found.groups()
+    around = value[0] if value[0] in "\"'" else ""
+    return f"{quote}{name}{between}{around}{BLANK}{around}"
+
+
+def is_keys(text: str) -> bool:
+    """Whether a text is nothing but keys of a telephone."""
+    return _KEYS.fullmatch(text) is not None

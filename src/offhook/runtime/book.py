@@ -16,6 +16,15 @@ from typing import Any
 from offhook.flow.dialects import elks_words
 from offhook.flow.view import CallId, CallState, CallView, Cause
 from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.timeline_entry import (
+    ENTRIES_MAX,
+    ENTRIES_OF_THE_END_MAX,
+    FULL,
+    OF_THE_END,
+    full_data,
+    shown,
+    without_digits,
+)
 from offhook.storage.directory import Directory
 from offhook.storage.records import Records
 from offhook.storage.rows import CallRow, EventRow, RecordingRow
@@ -38,20 +47,32 @@ class Book:
         directory: Directory,
         base_url: Callable[[], str],
         retention: timedelta,
+        mask_digits: bool = False,
     ) -> None:
+        """`mask_digits`: keys that callers press are not kept."""
         self._records = records
         self._writer = writer
         self._directory = directory
         self._base_url = base_url
         self._retention = retention
+        self._mask_digits = mask_digits
         self._last: OrderedDict[CallId, int] = OrderedDict()
         """The newest entry of every live call, and of those that ended lately (posts that are owed come after)."""
         self._live: set[CallId] = set()
         self._waiting: dict[CallId, list[asyncio.Future[None]]] = {}
 
     def note(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
-        """An entry of a call's timeline; the sequence has no gaps."""
+        """An entry of a call's timeline; the sequence has no gaps. Of a timeline that is full, only the end."""
         seq = self._last.get(call, 0) + 1
+        if seq >= ENTRIES_MAX:
+            if seq == ENTRIES_MAX:
+                self._append(call, seq, FULL, full_data())
+                seq += 1
+            if kind not in OF_THE_END or seq > ENTRIES_MAX + ENTRIES_OF_THE_END_MAX:
+                return
+        self._append(call, seq, kind, shown(data, mask_digits=self._mask_digits))
+
+    def _append(self, call: CallId, seq: int, kind: str, data: Mapping[str, Any]) -> None:
         row = EventRow(call_id=call, seq=seq, at=datetime.now(UTC), kind=kind, data=data)
         self._records.append_event(row)
         self._last[call] = seq
@@ -71,7 +92,10 @@ class Book:
 
     def save(self, view: CallView) -> None:
         """The call as it stands, for lists."""
-        self._records.save_call(row_of(view))
+        row = row_of(view)
+        if self._mask_digits:
+            row = replace(row, actions=without_digits(row.actions))
+        self._records.save_call(row)
 
     def recorded(self, owner: str, call: CallId, index: int, path: Path, closed: RecordingClosed) -> str:
         """A recording of the customer's. Returns its URL."""

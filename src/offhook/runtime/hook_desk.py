@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from offhook.call.commands import FetchDocument, OweHangup, OweNotice, OweRecording, OweStatus
+from offhook.call.masking import shown_body
 from offhook.flow.view import CallId
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
@@ -28,6 +29,7 @@ __all__ = ["Answer", "HookDesk"]
 log = structlog.get_logger(__name__)
 
 NoteOf = Callable[[str, Mapping[str, Any]], None]
+TYPE_MAX_CHARS = 100
 AVOIDED = "hook_avoided"
 """Beside the words of `HookCause`: nothing was asked."""
 
@@ -102,6 +104,9 @@ class HookDesk:
         )
         result = await self._client.perform(request, self._policy)
         told: dict[str, Any] = {"request": command.request, "bytes": len(result.body), "tries": _tries(result)}
+        if result.body:
+            told["type"] = result.headers.get("content-type", "")[:TYPE_MAX_CHARS]
+            told["body"] = shown_body(result.body)
         if result.warnings:
             told["warnings"] = list(result.warnings)
         note("hook.tries", told)
