@@ -62,6 +62,8 @@ log = structlog.get_logger(__name__)
 DRAIN_S = 30.0
 """How long running calls may still last after SIGTERM."""
 LAST_WORDS_S = 3.0
+LOCK_WAIT_S = 3.0
+"""A command that works on the data directory itself, or a server that is being stopped, is gone by then."""
 MEDIA_TIMEOUT_MS = 120_000
 """A leg from which nothing came for so long is gone, whatever signalling believes."""
 SOMEWHERE_ELSE = ("192.0.2.1", 9)
@@ -133,7 +135,9 @@ class Server:
     async def _assemble(self, stack: AsyncExitStack) -> _Parts:
         """Everything but the doors to the outside."""
         settings = self.settings
-        storage = Storage.open(settings.data_dir, settings.sqlalchemy_url, durability=settings.durability)
+        storage = Storage.open(
+            settings.data_dir, settings.sqlalchemy_url, durability=settings.durability, wait_s=LOCK_WAIT_S
+        )
         stack.callback(storage.close)
         _bootstrap(storage, settings)
         storage.recordings_dir.mkdir(parents=True, exist_ok=True)

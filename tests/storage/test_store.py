@@ -1,6 +1,7 @@
 """Opening and closing: one process at a time, nothing left open after a failure."""
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         Storage.open(tmp_path / "d")
     first.close()
     Storage.open(tmp_path / "d").close()
+
+
+def test_a_process_that_is_leaving_is_waited_for(tmp_path: Path) -> None:
+    first = Storage.open(tmp_path / "d")
+    leaving = threading.Timer(0.1, first.close)
+    leaving.start()
+    Storage.open(tmp_path / "d", wait_s=20.0).close()
+    leaving.join()
 
 
 def test_the_folder_is_private(storage: Storage) -> None:

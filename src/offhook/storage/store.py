@@ -7,6 +7,7 @@ process dies, however it dies.
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,7 @@ from offhook.storage.writer import Writer
 __all__ = ["InUse", "Storage"]
 
 LOCK_FILE = "offhook.lock"
+LOOK_AGAIN_S = 0.02
 READERS = 4
 
 T = TypeVar("T")
@@ -47,13 +49,16 @@ class Storage:
         self.records = Records(self.writer)
 
     @classmethod
-    def open(cls, data_dir: Path, url: str | None = None, *, durability: str = "process") -> "Storage":
+    def open(
+        cls, data_dir: Path, url: str | None = None, *, durability: str = "process", wait_s: float = 0.0
+    ) -> "Storage":
         """Makes the folder and key if need be, migrates, loads.
 
+        `wait_s`: how long to wait, without a word, for a process that is just leaving.
         Raises `InUse`, `offhook.storage.database.DatabaseError`, `offhook.storage.keys.KeyFileError` or `OSError`.
         """
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _lock(data_dir / LOCK_FILE)
+        lock = _lock(data_dir / LOCK_FILE, wait_s)
         try:
             key = ServerKey.load(data_dir)
             engine = open_engine(url or f"sqlite:///{data_dir / 'offhook.db'}", durability=durability)
@@ -85,16 +90,26 @@ class Storage:
         os.close(self._lock)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, wait_s: float) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    until = time.monotonic() + wait_s
+    while not _locked(descriptor):
+        if time.monotonic() < until:
+            time.sleep(LOOK_AGAIN_S)
+            continue
         holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise InUse(
             f"{path.parent} is in use by process {holder}; talk to that server, stop it, or choose another data_dir"
-        ) from None
+        )
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
