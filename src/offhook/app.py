@@ -7,7 +7,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from offhook.flow.verbs import NumberTarget
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.hooks.attempt import CONTROL
 from offhook.hooks.delivery import Dead, Delivered, Postponed
-from offhook.hooks.policy import Steady
+from offhook.hooks.policy import DeliveryPolicy, Steady, policy_from, policy_of_api
 from offhook.media.commands import CloseSession
 from offhook.runtime.book import Book
 from offhook.runtime.hook_desk import HookDesk
@@ -47,6 +47,8 @@ from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import Webhooks
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
+from offhook.storage.deliveries import left_over
+from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
 from offhook.storage.store import Storage
@@ -150,8 +152,17 @@ class Server:
             retention=timedelta(days=settings.recording_retention_days),
             mask_digits=settings.mask_digits,
         )
+        left = storage.read_blocking(left_over)
         book.close_unfinished(storage.read_blocking(unfinished_calls))
-        outbox = await stack.enter_async_context(Outbox(hooks, listener=lambda event, _: _note_delivery(book, event)))
+        book.remember(left.entries)
+        outbox = await stack.enter_async_context(
+            Outbox(
+                hooks,
+                store=storage.deliveries,
+                left=left,
+                listener=lambda event, _: _note_delivery(book, event),
+            )
+        )
         sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks))
         stack.push_async_callback(sounds.close)
         engine, media = await self._start_engine(stack)
@@ -167,7 +178,7 @@ class Server:
                 client=hooks,
                 outbox=outbox,
                 policy=replace(CONTROL, budget_s=settings.webhook_timeout_s),
-                delivery=Steady(every_s=settings.delivery_retry_s),
+                delivery=_delivery_policies(storage.directory, settings),
             ),
             sounds,
             prices,
@@ -176,7 +187,12 @@ class Server:
         trunks = Trunks(driver, storage.directory)
         switchboard.on_registration.append(trunks.heard)
         driver.on_event = switchboard.handle
-        supervisor = Supervisor(driver=driver, storage=storage, loop=services.loop)
+        supervisor = Supervisor(
+            driver=driver,
+            storage=storage,
+            loop=services.loop,
+            keep_deliveries=timedelta(days=settings.delivery_retention_days),
+        )
         return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services)
 
     async def _start_engine(self, stack: AsyncExitStack) -> tuple[MediaEngine, MediaLegs]:
@@ -375,6 +391,19 @@ def _note_delivery(book: Book, event: Delivered | Postponed | Dead) -> None:
     if isinstance(event, Postponed):
         data["next"] = datetime.fromtimestamp(event.next_wall, UTC).isoformat()
     book.noted_late(CallId(event.request.call), f"hook.{type(event).__name__.lower()}", data)
+
+
+def _delivery_policies(directory: Directory, settings: Settings) -> Callable[[str, str], DeliveryPolicy]:
+    """How often what is owed is tried: as the account has it, or its parent, or else its API."""
+
+    def policy(account: str, dialect: str) -> DeliveryPolicy:
+        own = directory.delivery_of(account)
+        if own is not None:
+            return policy_from(own)
+        found = policy_of_api(account, dialect)
+        return replace(found, every_s=settings.delivery_retry_s) if isinstance(found, Steady) else found
+
+    return policy
 
 
 def _first_id() -> int:

@@ -341,6 +341,13 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, description="Pause in seconds between tries of what is owed (hang-up, recording, status posts)."),
     ] = 300.0
+    delivery_retention_days: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Days that posts are kept after they were delivered or given up, to be looked at and replayed.",
+        ),
+    ] = 7.0
     recording_retention_days: Annotated[
         float, Field(gt=0, description="Days that recordings are kept; then they answer 404 and their files go.")
     ] = 30.0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offhook.hooks.delivery import (
+    MAX_UNDER_WAY_PER_ACCOUNT,
     MAX_UNDER_WAY_PER_RECEIVER,
     Dead,
     Delivered,
@@ -15,6 +16,8 @@ from offhook.hooks.delivery import (
     Now,
     Postponed,
     Send,
+    plain_delivery,
+    revived,
 )
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.policy import DIDFORSALE, ELKS, GROWING, DeliveryPolicy, Listed
@@ -28,8 +31,8 @@ def at(seconds: float) -> Now:
     return Now(mono=50 + seconds, wall=WALL + seconds)
 
 
-def owed(name: str, *, call: str = "c1", url: str = "https://one/hook") -> WebhookRequest:
-    return WebhookRequest(id=name, purpose=Purpose.OWED, call=call, url=url)
+def owed(name: str, *, call: str = "c1", url: str = "https://one/hook", account: str = "") -> WebhookRequest:
+    return WebhookRequest(id=name, purpose=Purpose.OWED, call=call, url=url, account=account)
 
 
 def sends(machine: Deliveries) -> list[str]:
@@ -179,6 +182,81 @@ def test_one_receiver_has_so_many_at_a_time_and_others_never_notice() -> None:
     assert sends(machine) == [f"a{MAX_UNDER_WAY_PER_RECEIVER}"]
     machine.delivered("a0", 200, at(2))
     assert sends(machine) == [f"a{MAX_UNDER_WAY_PER_RECEIVER + 1}"]
+
+
+def test_another_account_at_the_same_receiver_has_a_share_of_its_own() -> None:
+    machine = Deliveries()
+    for number in range(MAX_UNDER_WAY_PER_RECEIVER + 5):
+        machine.owe(owed(f"a{number}", call=f"c{number}", account="u1"), ELKS, at(0))
+    machine.owe(owed("b", call="d", account="u2"), ELKS, at(0))
+    assert sends(machine)[-1] == "b"
+
+
+def test_an_account_has_so_many_at_a_time_and_its_receivers_take_turns() -> None:
+    machine = Deliveries()
+    receivers = MAX_UNDER_WAY_PER_ACCOUNT // MAX_UNDER_WAY_PER_RECEIVER + 2
+    for number in range(MAX_UNDER_WAY_PER_RECEIVER):
+        for who in range(receivers):
+            name = f"r{who}-{number}"
+            machine.owe(owed(name, call=name, url=f"https://r{who}/", account="u1"), ELKS, at(0))
+    started = sends(machine)
+    assert len(started) == MAX_UNDER_WAY_PER_ACCOUNT
+    taken = []
+    for name in started:
+        machine.delivered(name, 200, at(1))
+        taken += sends(machine)
+    assert len(taken) == MAX_UNDER_WAY_PER_RECEIVER * receivers - len(started)
+    assert len({name.split("-")[0] for name in taken[:receivers]}) > 2, "in turns, not one receiver after the other"
+
+
+def test_hurrying_does_not_wait_for_the_pause() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(owed("b"), ELKS, at(0))
+    assert sends(machine) == ["a"]
+    machine.hurry("a", at(1))
+    assert sends(machine) == [], "it is under way"
+    machine.failed("a", REFUSED, at(1), 0.0)
+    machine.hurry("b", at(2))
+    assert sends(machine) == ["a"], "what is before it goes first"
+    machine.delivered("a", 200, at(3))
+    assert sends(machine) == ["b"]
+    machine.delivered("b", 200, at(4))
+    machine.handle_timer(at(400))
+    assert sends(machine) == [], "the timer of the pause means nothing any more"
+    with pytest.raises(KeyError):
+        machine.hurry("b", at(500))
+
+
+def test_a_dead_letter_that_is_revived_begins_anew_under_its_id() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), DIDFORSALE, at(0))
+    for seconds in (0.0, 5.0, 65.0):
+        machine.handle_timer(at(seconds))
+        kept = machine.export_one("a", at(seconds))
+        sends(machine)
+        machine.failed("a", REFUSED, at(seconds), 0.0)
+    assert isinstance(events(machine)[-1], Dead)
+    machine.restore_one(json.loads(json.dumps(revived(kept, tries=3, wall=at(100).wall))), at(100))
+    machine.handle_timer(at(100))
+    assert machine.poll() == Send(request=owed("a"), number=4)
+    machine.failed("a", REFUSED, at(101), 0.0)
+    assert events(machine) == [Postponed(request=owed("a"), tries=4, failure=REFUSED, next_wall=at(106).wall)]
+    assert machine.export_one("a", at(101))["earlier"] == 3
+
+
+def test_a_clock_that_was_wrong_delays_nothing_for_longer_than_a_pause() -> None:
+    data = plain_delivery(owed("a"), ELKS, WALL + 10_000_000)
+    machine = Deliveries()
+    machine.restore_one(data, at(0))
+    assert machine.poll_deadline() == at(300).mono
+
+
+def test_a_delivery_that_was_never_tried_is_as_it_is_exported() -> None:
+    machine = Deliveries()
+    machine.owe(owed("first"), ELKS, at(0))
+    machine.owe(owed("a", account="u1"), GROWING, at(3))
+    assert plain_delivery(owed("a", account="u1"), GROWING, at(3).wall) == machine.export_one("a", at(5))
 
 
 def test_an_outcome_for_what_is_not_under_way() -> None:

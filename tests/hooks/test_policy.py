@@ -16,9 +16,11 @@ from offhook.hooks.policy import (
     Growing,
     Listed,
     Steady,
+    longest_pause_s,
     pause_s,
     plain_policy,
     policy_from,
+    policy_of_api,
 )
 
 
@@ -67,3 +69,16 @@ def test_plain_data_and_back(policy: DeliveryPolicy) -> None:
 def test_a_kind_that_is_not_known() -> None:
     with pytest.raises(ValueError, match="'never'"):
         policy_from({"kind": "never"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "longest"), [(ELKS, 300), (DIDFORSALE, 60), (Listed(pauses_s=()), 0), (GROWING, 6 * 3600)]
+)
+def test_no_pause_is_longer_than_the_longest(policy: DeliveryPolicy, longest: float) -> None:
+    assert longest_pause_s(policy) == longest
+    assert all(later - sooner <= longest + 0.001 for sooner, later in pairwise(tries_at(policy)))
+
+
+def test_an_account_that_has_chosen_nothing_has_the_policy_of_its_api() -> None:
+    assert policy_of_api("u1", "elks") == ELKS
+    assert policy_of_api("u1", "didml") == DIDFORSALE

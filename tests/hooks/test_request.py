@@ -176,6 +176,15 @@ def test_restored_it_is_the_same(one: WebhookRequest) -> None:
     assert WebhookRequest.restore(json.loads(json.dumps(one.export()))) == one
 
 
+def test_account_and_number_are_kept_and_older_data_has_none() -> None:
+    one = WebhookRequest(id="a", purpose=Purpose.OWED, call="c", url="http://h/", account="u1", sequence=3)
+    kept = one.export()
+    assert WebhookRequest.restore(json.loads(json.dumps(kept))) == one
+    older = {name: value for name, value in kept.items() if name not in ("account", "sequence")}
+    restored = WebhookRequest.restore(older)
+    assert (restored.account, restored.sequence) == ("", 0)
+
+
 def test_a_request_from_the_future_is_refused() -> None:
     with pytest.raises(ValueError, match="version 9"):
         WebhookRequest.restore({**request("http://h/").export(), "v": 9})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -36,6 +37,9 @@ class Scene:
         answer = self.when.get(type(command))
         if answer is not None:
             answer(task, command)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def finished(self, task: CallTask, view: CallView) -> None:
         self.ended.append(view)

@@ -26,13 +26,14 @@ from offhook.flow.view import CallId, RecordingView
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import FAILURES_IN_A_ROW, PAUSE_S
 from offhook.hooks.delivery import Delivered, DeliveryEvent, Now
-from offhook.hooks.policy import Listed, Steady
+from offhook.hooks.policy import DIDFORSALE, ELKS, DeliveryPolicy, Listed
 from offhook.runtime.hook_desk import Answer, HookDesk, new_hook_id
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.webhooks import HookResult, Webhooks
 
 DEADLINE_S = 5.0
 CALL = CallId("c" * 32)
+ACCOUNT = "u" + "1" * 32
 POLICY = AttemptPolicy(budget_s=2.0, shortest_try_s=0.5)
 
 
@@ -40,8 +41,13 @@ class Desk:
     """A desk on a real client and outbox, and what it entered in the timeline."""
 
     def __init__(self, client: Webhooks, outbox: Outbox) -> None:
-        self.desk = HookDesk(client=client, outbox=outbox, policy=POLICY, delivery=Listed(pauses_s=(0.01, 0.01)))
+        self.desk = HookDesk(client=client, outbox=outbox, policy=POLICY, delivery=self.policy)
+        self.asked_for: list[tuple[str, str]] = []
         self.notes: list[tuple[str, Mapping[str, Any]]] = []
+
+    def policy(self, account: str, dialect: str) -> DeliveryPolicy:
+        self.asked_for.append((account, dialect))
+        return Listed(pauses_s=(0.01, 0.01))
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         self.notes.append((kind, data))
@@ -219,7 +225,7 @@ async def test_what_is_owed_is_repeated_until_it_arrives() -> None:
         return web.Response(status=500 if tries == 1 else 200)
 
     async with receiver(handler) as here, desk() as (board, told):
-        board.desk.owe(CALL, OweHangup(url=here.url, params=(("state", "success"),)))
+        board.desk.owe(CALL, ACCOUNT, "elks", OweHangup(url=here.url, params=(("state", "success"),)))
         await asyncio.wait_for(told.get(), DEADLINE_S)
         event = await asyncio.wait_for(told.get(), DEADLINE_S)
     assert isinstance(event, Delivered)
@@ -238,7 +244,7 @@ async def test_what_is_owed_goes_by_the_method_that_was_asked_for() -> None:
     notice = OweNotice(request=RequestId(1), url="/n", method="POST", params=(("To", "1"),))
     async with receiver(handler) as here, desk() as (board, told):
         for command in (status, notice):
-            board.desk.owe(CALL, replace(command, url=f"{here.url}{command.url}"))
+            board.desk.owe(CALL, ACCOUNT, "elks", replace(command, url=f"{here.url}{command.url}"))
             assert isinstance(await asyncio.wait_for(told.get(), DEADLINE_S), Delivered)
     assert [(seen.method, seen.path) for seen in here.seen] == [("GET", "/s"), ("POST", "/n")]
     assert form(here, 1) == [("To", "1")]
@@ -250,16 +256,39 @@ async def test_a_recording_is_owed_before_the_hangup_that_comes_after_it() -> No
 
     async with receiver(handler) as here, desk() as (board, told):
         recording = RecordingView(index=0, created=datetime.now(UTC), duration_s=1, wav_url="http://x/r.wav")
-        board.desk.owe(CALL, OweRecording(url=f"{here.url}/r", params=(("wav", "x"),), recording=recording))
-        board.desk.owe(CALL, OweHangup(url=f"{here.url}/h", params=()))
+        board.desk.owe(
+            CALL, ACCOUNT, "elks", OweRecording(url=f"{here.url}/r", params=(("wav", "x"),), recording=recording)
+        )
+        board.desk.owe(CALL, ACCOUNT, "elks", OweHangup(url=f"{here.url}/h", params=()))
         for _ in range(2):
             assert isinstance(await asyncio.wait_for(told.get(), DEADLINE_S), Delivered)
     assert [seen.path for seen in here.seen] == ["/r", "/h"]
 
 
+async def test_what_is_owed_has_an_id_of_what_it_tells_and_the_number_it_has_in_its_call() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with receiver(handler) as here, desk() as (board, told):
+        recording = RecordingView(index=1, created=datetime.now(UTC), duration_s=1, wav_url="http://x/r.wav")
+        board.desk.owe(CALL, ACCOUNT, "elks", OweRecording(url=here.url, params=(), recording=recording))
+        hangup = OweHangup(url=here.url, params=())
+        board.desk.owe(CALL, ACCOUNT, "didml", hangup)
+        board.desk.owe(CALL, ACCOUNT, "didml", hangup)
+        requests = [(await asyncio.wait_for(told.get(), DEADLINE_S)).request for _ in range(2)]
+        board.desk.call_over(CALL)
+        assert told.empty()
+    assert [(one.id, one.sequence, one.account) for one in requests] == [
+        (f"msg_{CALL}_recording_1", 1, ACCOUNT),
+        (f"msg_{CALL}_hangup", 2, ACCOUNT),
+    ]
+    assert board.asked_for[:2] == [(ACCOUNT, "elks"), (ACCOUNT, "didml")]
+
+
 async def test_without_a_policy_of_its_own_it_is_the_services() -> None:
     async with Webhooks(LOOPBACK) as client, Outbox(client) as outbox:
-        assert HookDesk(client=client, outbox=outbox, policy=POLICY)._delivery == Steady()
+        delivery = HookDesk(client=client, outbox=outbox, policy=POLICY)._delivery
+    assert (delivery("u", "elks"), delivery("u", "didml")) == (ELKS, DIDFORSALE)
 
 
 def test_ids_of_webhooks_are_never_the_same() -> None:

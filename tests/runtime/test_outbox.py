@@ -1,46 +1,61 @@
 """What is owed, over real sockets: delivered, tried again, kept in a store, and never held up by another's receiver."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from tests.support.receivers import LOOPBACK, receiver
+from tests.support.receivers import LOOPBACK, raw_receiver, receiver
 
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.delivery import Dead, Delivered, DeliveryEvent, Postponed
 from offhook.hooks.errors import HookCause
 from offhook.hooks.policy import ELKS, Listed
 from offhook.hooks.request import Purpose, WebhookRequest
-from offhook.runtime.outbox import NoStore, Outbox
+from offhook.runtime.outbox import NoStore, Outbox, owed_again
 from offhook.runtime.webhooks import HookResult, Webhooks
+from offhook.storage.deliveries import LeftOver, delivery_by_id, left_over
+from offhook.storage.rows import DeliveryRow
+from offhook.storage.store import Storage
+from offhook.storage.writer import StorageUnavailable
 
 AT_ONCE = Listed(pauses_s=(0.01, 0.01))
 WITHIN_S = 10.0
 
 
-def owed(name: str, url: str, call: str = "c1") -> WebhookRequest:
-    return WebhookRequest(id=name, purpose=Purpose.OWED, call=call, url=url, params=(("id", name),))
+def owed(name: str, url: str, call: str = "c1", account: str = "u1") -> WebhookRequest:
+    params = (("id", name),)
+    return WebhookRequest(id=name, purpose=Purpose.OWED, call=call, url=url, params=params, account=account)
 
 
-class Store:
-    """A store in memory that remembers the order of what it was told."""
+class Store(NoStore):
+    """A store in memory that remembers what it was told, and may keep whoever waits for the disk waiting."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Mapping[str, Any]] = {}
+        self.kept: dict[str, DeliveryRow] = {}
         self.told: list[str] = []
+        self.asked = asyncio.Event()
+        self.durable = asyncio.Event()
+        self.durable.set()
+        self.ill = False
 
-    def load(self) -> list[Mapping[str, Any]]:
-        return list(self.kept.values())
+    def save(self, row: DeliveryRow) -> None:
+        self.told.append(f"{row.state} {row.id} {row.tries}")
+        self.kept[row.id] = row
 
-    def save(self, request_id: str, data: Mapping[str, Any]) -> None:
-        self.told.append(f"save {request_id}")
-        self.kept[request_id] = data
+    async def flush(self, timeout_s: float) -> None:
+        if self.ill:
+            raise StorageUnavailable("the disk is full")
+        self.asked.set()
+        await self.durable.wait()
 
-    def delete(self, request_id: str) -> None:
-        self.told.append(f"delete {request_id}")
-        self.kept.pop(request_id, None)
+    @property
+    def left(self) -> LeftOver:
+        """What a new server would read."""
+        owed = tuple(row for row in self.kept.values() if row.state == "owed")
+        done = frozenset(row.id for row in self.kept.values() if row.state != "owed")
+        return LeftOver(owed=owed, done=done, numbers={"c1": len(self.kept)}, entries={})
 
 
 class Listening:
@@ -76,14 +91,15 @@ async def test_delivered_and_forgotten() -> None:
         Outbox(webhooks, store=store, listener=heard) as outbox,
     ):
         request = owed("a", server.url)
-        outbox.owe(request, ELKS)
-        outbox.owe(request, ELKS)
+        outbox.owe(request, ELKS, kind="hangup")
+        outbox.owe(request, ELKS, kind="hangup")
         assert len(outbox) == 1
         assert outbox.owes("c1")
-        assert await heard.has(1) == [Delivered(request=request, tries=1, status=204)]
+        assert await heard.has(1) == [Delivered(request=replace(request, sequence=1), tries=1, status=204)]
         assert len(outbox) == 0
         assert not outbox.owes("c1")
-    assert store.told == ["save a", "delete a"]
+    assert store.told == ["owed a 0", "delivered a 1"]
+    assert (store.kept["a"].kind, store.kept["a"].sequence, store.kept["a"].status) == ("hangup", 1, 204)
     assert [seen.body for seen in server.seen] == [b"id=a"]
     assert heard.results[0] is not None
     assert heard.results[0].status == 204
@@ -102,7 +118,7 @@ async def test_tried_again_until_it_is_taken_and_in_order() -> None:
         Outbox(webhooks, listener=heard) as outbox,
     ):
         for name in ("a", "b"):
-            outbox.owe(owed(name, server.url), AT_ONCE)
+            outbox.owe(owed(name, server.url), AT_ONCE, kind="hangup")
         events = await heard.has(4)
     assert [type(event) for event in events] == [Postponed, Postponed, Delivered, Delivered]
     assert [seen.body for seen in server.seen] == [b"id=a", b"id=a", b"id=a", b"id=b"]
@@ -115,10 +131,14 @@ async def test_dead_after_its_last_try() -> None:
         Webhooks(LOOPBACK) as webhooks,
         Outbox(webhooks, store=store, listener=heard) as outbox,
     ):
-        outbox.owe(owed("a", server.url), AT_ONCE)
+        outbox.owe(owed("a", server.url), AT_ONCE, kind="hangup")
         events = await heard.has(3)
     assert isinstance(events[-1], Dead)
-    assert store.kept == {}
+    assert store.told == ["owed a 0", "owed a 1", "owed a 2", "dead a 3"]
+    dead = store.kept["a"]
+    assert (dead.status, dead.next_try) == (500, None)
+    assert dead.done is not None
+    assert "answered 500" in dead.why
     assert len(server.seen) == 3
 
 
@@ -126,15 +146,15 @@ async def _status(status: int) -> web.Response:
     return web.Response(status=status)
 
 
-async def test_a_url_that_cannot_be_asked_is_dead_and_never_saved() -> None:
+async def test_a_url_that_cannot_be_asked_is_a_dead_letter() -> None:
     store, heard = Store(), Listening()
     async with Webhooks(LOOPBACK) as webhooks, Outbox(webhooks, store=store, listener=heard) as outbox:
-        outbox.owe(owed("a", "nowhere"), ELKS)
+        outbox.owe(owed("a", "nowhere"), ELKS, kind="hangup")
         (event,) = await heard.has(1)
     assert isinstance(event, Dead)
     assert event.failure.cause is HookCause.URL
     assert heard.results == [None]
-    assert "save a" not in store.told
+    assert store.told == ["owed a 0", "dead a 0"]
 
 
 async def test_a_receiver_that_hangs_holds_up_nobody_else() -> None:
@@ -152,10 +172,10 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else() -> None:
         Outbox(webhooks, listener=heard, drain_s=0.0) as outbox,
     ):
         for number in range(40):
-            outbox.owe(owed(f"slow{number}", slow.url, call=f"c{number}"), ELKS)
+            outbox.owe(owed(f"slow{number}", slow.url, call=f"c{number}"), ELKS, kind="hangup")
         await slow.has_seen(16)
         for number in range(40):
-            outbox.owe(owed(f"quick{number}", quick.url, call=f"c{number}"), ELKS)
+            outbox.owe(owed(f"quick{number}", quick.url, call=f"c{number}"), ELKS, kind="hangup")
         events = await heard.has(40)
         assert {event.request.id for event in events} == {f"quick{number}" for number in range(40)}
         # The receiver that hangs has its share of connections and no more.
@@ -168,20 +188,188 @@ async def test_what_is_in_the_store_goes_on_in_its_order() -> None:
     async with Webhooks(LOOPBACK) as webhooks:
         async with receiver(lambda _: _status(500)) as server, Outbox(webhooks, store=store, listener=heard) as outbox:
             for name in ("a", "b"):
-                outbox.owe(owed(name, server.url), Listed(pauses_s=(0.05, 0.05)))
+                outbox.owe(owed(name, server.url), Listed(pauses_s=(0.05, 0.05)), kind="hangup")
             await heard.has(1)
-        assert list(store.kept) == ["a", "b"]
+        assert [row.id for row in store.left.owed] == ["a", "b"]
         again = Listening()
         async with receiver(fine) as server:
             # The same port is not to be had for certain: the receiver has moved.
-            for data in store.kept.values():
-                data["request"]["url"] = server.url
-            async with Outbox(webhooks, store=store, listener=again):
+            for row in store.kept.values():
+                row.data["request"]["url"] = server.url
+            async with Outbox(webhooks, store=store, left=store.left, listener=again) as outbox:
                 events = await again.has(2)
-    assert [event.request.id for event in events] == ["a", "b"]
+                outbox.owe(owed("c", server.url), ELKS, kind="hangup")
+                await again.has(3)
+    assert [(event.request.id, event.request.sequence) for event in events] == [("a", 1), ("b", 2), ("c", 3)]
     assert isinstance(events[0], Delivered)
     assert events[0].tries == 2
-    assert store.kept == {}
+    assert {row.state for row in store.kept.values()} == {"delivered"}
+
+
+async def test_what_was_delivered_before_a_restart_is_not_owed_again() -> None:
+    store, heard = Store(), Listening()
+    async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks:
+        async with Outbox(webhooks, store=store, listener=heard) as outbox:
+            outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+            await heard.has(1)
+        async with Outbox(webhooks, store=store, left=store.left, listener=heard) as outbox:
+            outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+            outbox.owe(owed("b", server.url), ELKS, kind="hangup")
+            await heard.has(2)
+    assert [seen.body for seen in server.seen] == [b"id=a", b"id=b"]
+
+
+async def test_nothing_is_sent_before_it_is_durable() -> None:
+    store, heard = Store(), Listening()
+    store.durable.clear()
+    async with (
+        receiver(fine) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=store, listener=heard) as outbox,
+    ):
+        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+        outbox.owe(owed("b", server.url, call="c2"), ELKS, kind="hangup")
+        outbox.replay(store.kept["a"])
+        await store.asked.wait()
+        assert (server.seen, len(outbox)) == ([], 2)
+        store.durable.set()
+        await heard.has(2)
+    assert len(server.seen) == 2
+
+
+async def test_a_disk_that_does_not_take_it_delays_it_only() -> None:
+    store, heard = Store(), Listening()
+    store.ill = True
+    async with (
+        receiver(fine) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=store, listener=heard) as outbox,
+    ):
+        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+        assert isinstance((await heard.has(1))[0], Delivered)
+
+
+async def test_a_row_that_cannot_be_read_costs_nobody_else_theirs() -> None:
+    store, heard = Store(), Listening()
+    async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks:
+        async with Outbox(webhooks, store=store) as outbox:
+            store.durable.clear()
+            outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+            outbox.owe(owed("b", server.url), ELKS, kind="hangup")
+            kept = dict(store.kept)
+            store.durable.set()
+        left = LeftOver(owed=(replace(kept["a"], data={"v": 9}), kept["b"]), done=frozenset(), numbers={}, entries={})
+        async with Outbox(webhooks, store=store, left=left, listener=heard):
+            (event,) = await heard.has(1)
+    assert event.request.id == "b"
+
+
+async def test_a_dead_letter_is_owed_again_under_its_id() -> None:
+    answers = iter([500, 500, 500])
+    store, heard = Store(), Listening()
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=next(answers, 200))
+
+    async with (
+        receiver(handle) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=store, listener=heard) as outbox,
+    ):
+        outbox.owe(owed("a", server.url), AT_ONCE, kind="hangup")
+        await heard.has(3)
+        assert owed_again(store.kept["a"], datetime.now(UTC)).done is None
+        outbox.replay(store.kept["a"])
+        events = await heard.has(4)
+    assert isinstance(events[3], Delivered)
+    assert (events[3].request.id, events[3].request.sequence, events[3].tries) == ("a", 1, 4)
+    assert (store.kept["a"].state, store.kept["a"].why) == ("delivered", "")
+
+
+async def test_what_waits_for_its_next_try_is_tried_when_it_is_replayed() -> None:
+    answers = iter([500])
+    store, heard = Store(), Listening()
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=next(answers, 200))
+
+    async with (
+        receiver(handle) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=store, listener=heard) as outbox,
+    ):
+        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+        await heard.has(1)
+        outbox.replay(store.kept["a"])
+        events = await heard.has(2)
+    assert isinstance(events[1], Delivered)
+
+
+async def test_another_account_at_the_same_receiver_does_not_wait() -> None:
+    hang = asyncio.Event()
+    heard = Listening()
+
+    async def handle(request: web.Request) -> web.Response:
+        if b"quick" not in await request.read():
+            await hang.wait()
+        return web.Response()
+
+    async with (
+        receiver(handle) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, listener=heard, drain_s=0.0) as outbox,
+    ):
+        for number in range(40):
+            outbox.owe(owed(f"slow{number}", server.url, call=f"c{number}"), ELKS, kind="hangup")
+        await server.has_seen(16)
+        outbox.owe(owed("quick", server.url, call="d", account="u2"), ELKS, kind="hangup")
+        assert [event.request.id for event in await heard.has(1)] == ["quick"]
+        hang.set()
+
+
+async def test_a_receiver_that_drips_is_given_up_by_the_clock() -> None:
+    heard = Listening()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    policy = AttemptPolicy(budget_s=0.3, shortest_try_s=0.3, retries=0)
+    async with (
+        raw_receiver(drip) as url,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, listener=heard, policy=policy) as outbox,
+    ):
+        outbox.owe(owed("a", url), ELKS, kind="hangup")
+        (event,) = await heard.has(1)
+    assert isinstance(event, Postponed)
+    assert event.failure.cause is HookCause.TIMEOUT
+
+
+async def test_with_the_real_store_it_goes_on_after_a_restart(storage: Storage) -> None:
+    heard = Listening()
+    async with receiver(lambda _: _status(500)) as server, Webhooks(LOOPBACK) as webhooks:
+        async with Outbox(webhooks, store=storage.deliveries, listener=heard) as outbox:
+            with storage.writer.together():
+                outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+            await heard.has(1)
+        await storage.writer.flush()
+        left = await storage.read(left_over)
+        assert [(row.id, row.tries, row.sequence) for row in left.owed] == [("a", 1, 1)]
+        async with (
+            receiver(fine) as server,
+            Outbox(webhooks, store=storage.deliveries, left=left, listener=heard) as outbox,
+        ):
+            left.owed[0].data["request"]["url"] = server.url
+            outbox.replay(left.owed[0])
+            assert len(outbox) == 1
+    await storage.writer.flush()
+    row = await storage.read(lambda connection: delivery_by_id(connection, "a"))
+    assert row is not None
 
 
 async def test_a_listener_that_fails_stops_nothing() -> None:
@@ -193,7 +381,7 @@ async def test_a_listener_that_fails_stops_nothing() -> None:
 
     async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks, Outbox(webhooks, listener=listener) as outbox:
         for name in ("a", "b"):
-            outbox.owe(owed(name, server.url), ELKS)
+            outbox.owe(owed(name, server.url), ELKS, kind="hangup")
         assert len(await heard.has(2)) == 2
 
 
@@ -204,7 +392,7 @@ async def test_a_fault_of_ours_is_tried_again() -> None:
 
     heard = Listening()
     async with Outbox(Broken(), listener=heard) as outbox:
-        outbox.owe(owed("a", "http://127.0.0.1/"), AT_ONCE)
+        outbox.owe(owed("a", "http://127.0.0.1/"), AT_ONCE, kind="hangup")
         events = await heard.has(3)
     assert isinstance(events[-1], Dead)
     assert "ZeroDivisionError" in events[-1].failure.sentence
@@ -220,17 +408,16 @@ async def test_leaving_lets_go_of_what_hangs_and_keeps_it() -> None:
 
     async with receiver(never) as server, Webhooks(LOOPBACK) as webhooks:
         async with Outbox(webhooks, store=store, drain_s=0.05) as outbox:
-            outbox.owe(owed("a", server.url), ELKS)
+            outbox.owe(owed("a", server.url), ELKS, kind="hangup")
             await server.has_seen(1)
         hang.set()
-    assert list(store.kept) == ["a"]
+    assert [row.id for row in store.left.owed] == ["a"]
 
 
-def test_no_store_keeps_nothing() -> None:
-    store = NoStore()
-    store.save("a", {})
-    store.delete("a")
-    assert store.load() == []
+async def test_no_store_keeps_nothing_and_never_waits() -> None:
+    async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks, Outbox(webhooks) as outbox:
+        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+        await server.has_seen(1)
 
 
 pytestmark = pytest.mark.timeout(60)

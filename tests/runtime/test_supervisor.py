@@ -21,8 +21,9 @@ from offhook.runtime.supervisor import (
     Supervisor,
 )
 from offhook.sip import events as sip
+from offhook.storage.deliveries import deliveries_page
 from offhook.storage.records import recordings_page
-from offhook.storage.rows import RecordingRow
+from offhook.storage.rows import DeliveryRow, RecordingRow
 from offhook.storage.store import Storage
 
 # ── the arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,7 +87,9 @@ def test_whatever_is_measured_the_decision_follows_the_limits(lateness: list[flo
 
 
 def watched(server: Party, storage: Storage) -> Supervisor:
-    return Supervisor(driver=server.driver, storage=storage, loop=asyncio.get_running_loop())
+    return Supervisor(
+        driver=server.driver, storage=storage, loop=asyncio.get_running_loop(), keep_deliveries=timedelta(days=7)
+    )
 
 
 class Told(LoadGuard):
@@ -213,6 +216,24 @@ async def test_recordings_go_when_their_time_has_come(storage: Storage) -> None:
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     rows = (await storage.read(lambda connection: recordings_page(connection, "u1", long_ago))).rows
     assert [row.number for row in rows] == [1]
+
+
+async def test_posts_that_are_done_go_when_their_time_has_come(storage: Storage) -> None:
+    at = datetime.now(UTC)
+    for name, state, days in (("old", "dead", 8), ("new", "delivered", 6), ("owed", "owed", 30)):
+        then = at - timedelta(days=days)
+        done = None if state == "owed" else then
+        storage.deliveries.save(
+            DeliveryRow(
+                id=name, call_id="", account="u1", kind="hangup", sequence=0, created=then, state=state, done=done,
+                data={},
+            )
+        )  # fmt: skip
+    async with party() as server:
+        await watched(server, storage).remove_expired()
+    await storage.writer.flush(DEADLINE_S)
+    page = await storage.read(lambda connection: deliveries_page(connection, None))
+    assert [row.id for row in page.rows] == ["new", "owed"]
 
 
 async def test_a_file_that_cannot_be_deleted_keeps_no_other(storage: Storage) -> None:

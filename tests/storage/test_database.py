@@ -33,7 +33,7 @@ def test_head_names_the_newest_migration() -> None:
 
 def test_migrations_lie_in_the_package() -> None:
     names = {entry.name for entry in files("offhook.storage.migrations").joinpath("versions").iterdir()}
-    assert f"r{HEAD}_first.py" in names
+    assert any(name.startswith(f"r{HEAD}_") for name in names)
 
 
 def test_a_second_start_changes_nothing(tmp_path: Path) -> None:

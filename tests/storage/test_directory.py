@@ -184,3 +184,18 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert again.directory.may_show(made.row.id, "+46702")
     assert [row.id for row in again.directory.numbers()] == [number.id, phone.row.id]
     again.close()
+
+
+def test_a_policy_for_what_is_owed_is_the_accounts_own_or_its_parents(storage: Storage) -> None:
+    directory = storage.directory
+    account = directory.add_account("Ann").row.id
+    sub = directory.add_subaccount(account, "Sub").id
+    assert directory.delivery_of(account) is None
+    assert directory.delivery_of("nobody") is None
+    growing, listed = {"kind": "growing"}, {"kind": "listed", "pauses_s": [1]}
+    directory.change_account(account, delivery=growing)
+    assert (directory.delivery_of(account), directory.delivery_of(sub)) == (growing, growing)
+    directory.change_account(sub, delivery=listed)
+    assert (directory.delivery_of(account), directory.delivery_of(sub)) == (growing, listed)
+    directory.change_account(sub, delivery=None)
+    assert directory.delivery_of(sub) == growing

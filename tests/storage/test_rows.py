@@ -8,27 +8,27 @@ from sqlalchemy import Table
 
 from offhook.storage import rows, schema
 
+ROWS: list[tuple[type, Table]] = [
+    (rows.AccountRow, schema.accounts),
+    (rows.CallRow, schema.calls),
+    (rows.CallerIdRow, schema.caller_ids),
+    (rows.ChargeRow, schema.charges),
+    (rows.DeliveryRow, schema.outbox),
+    (rows.EventRow, schema.events),
+    (rows.NumberRow, schema.numbers),
+    (rows.RecordingRow, schema.recordings),
+    (rows.TransactionRow, schema.transactions),
+    (rows.TrunkRow, schema.trunks),
+]
 
-@pytest.mark.parametrize(
-    ("kind", "table"),
-    [
-        (rows.AccountRow, schema.accounts),
-        (rows.CallRow, schema.calls),
-        (rows.CallerIdRow, schema.caller_ids),
-        (rows.ChargeRow, schema.charges),
-        (rows.EventRow, schema.events),
-        (rows.NumberRow, schema.numbers),
-        (rows.RecordingRow, schema.recordings),
-        (rows.TransactionRow, schema.transactions),
-        (rows.TrunkRow, schema.trunks),
-    ],
-)
+
+@pytest.mark.parametrize(("kind", "table"), ROWS)
 def test_columns(kind: type, table: Table) -> None:
     assert [field.name for field in fields(kind)] == [column.name for column in table.columns]
 
 
 def test_no_table_is_without_a_row() -> None:
-    assert len(schema.metadata.tables) == 9
+    assert {table.name for _, table in ROWS} == set(schema.metadata.tables)
 
 
 def test_columns_of_a_row() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.event import listen
 
 from offhook.storage import schema, statements
+from offhook.storage import writer as module
 from offhook.storage.database import migrate, open_engine
 from offhook.storage.writer import StorageUnavailable, Writer
 
@@ -138,3 +140,93 @@ async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go
     await writer.flush(timeout_s=20)
     assert set(range(1, 11)) <= set(seqs(engine))
     writer.close()
+
+
+# ── together ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def committed(engine: Engine) -> list[int]:
+    """How many rows each transaction wrote, as they are committed."""
+    sizes: list[int] = []
+    rows = 0
+
+    def executed(*arguments: Any) -> None:
+        nonlocal rows
+        _, cursor, statement, *_ = arguments
+        if statement.startswith("INSERT"):
+            rows += cursor.rowcount
+
+    def done(_: Any) -> None:
+        nonlocal rows
+        sizes.append(rows)
+        rows = 0
+
+    def given_up(_: Any) -> None:
+        nonlocal rows
+        rows = 0
+
+    listen(engine, "after_cursor_execute", executed)
+    listen(engine, "commit", done)
+    listen(engine, "rollback", given_up)
+    return sizes
+
+
+async def test_what_is_put_together_is_one_transaction_however_large(
+    engine: Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_GROUP", 3)
+    sizes = committed(engine)
+    with writer.together():
+        for seq in range(1, 6):
+            with writer.together():
+                writer.put(statements.INSERT_EVENT, event(seq), appends=True)
+        writer.put(statements.INSERT_CALLER_ID, caller_id("+1"))
+        # Nothing of it is on its way yet: a crash here leaves none.
+        assert writer.health().pending == 0
+    await writer.flush()
+    assert [size for size in sizes if size] == [6]
+
+
+async def test_an_error_within_leaves_what_was_put(engine: Engine, writer: Writer) -> None:
+    def fails() -> None:
+        with writer.together():
+            writer.put(statements.INSERT_EVENT, event(1), appends=True)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    with writer.together():
+        pass
+    writer.put(statements.INSERT_EVENT, event(2), appends=True)
+    await writer.flush()
+    assert seqs(engine) == [1, 2]
+
+
+async def test_other_threads_are_not_part_of_it(engine: Engine, writer: Writer) -> None:
+    with writer.together():
+        writer.put(statements.INSERT_EVENT, event(1), appends=True)
+        other = threading.Thread(target=lambda: writer.put(statements.INSERT_EVENT, event(2), appends=True))
+        other.start()
+        other.join()
+        writer.flush_blocking()
+        assert seqs(engine) == [2]
+    await writer.flush()
+    assert seqs(engine) == [1, 2]
+
+
+async def test_a_wrong_row_among_others_is_dropped_and_they_stay_one_transaction(
+    engine: Engine, writer: Writer
+) -> None:
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    await writer.flush()
+    sizes = committed(engine)
+    with writer.together():
+        writer.put(statements.INSERT_EVENT, event(2), appends=True)
+        writer.put(statements.INSERT_EVENT, event(1), appends=True)
+        writer.put(statements.INSERT_EVENT, event(3, unwritable=object()), appends=True)
+        writer.put(statements.INSERT_CALLER_ID, caller_id("+1"))
+    writer.put(statements.INSERT_EVENT, event(4), appends=True)
+    await writer.flush()
+    assert seqs(engine) == [1, 2, 4]
+    assert writer.health().dropped == 2
+    assert 2 in sizes

@@ -136,7 +136,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
     media = MediaLegs(line, "127.0.0.1")
     folder: Path = storage.data_dir
     storage.recordings_dir.mkdir(exist_ok=True)
-    async with party() as far, Webhooks(LOOPBACK) as hooks, Outbox(hooks) as outbox:
+    async with party() as far, Webhooks(LOOPBACK) as hooks, Outbox(hooks, store=storage.deliveries) as outbox:
         sounds = SoundLibrary(SoundCache(folder / "sound"), HttpSoundFetcher(hooks))
         services = Services(
             loop=loop,
@@ -147,7 +147,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
                 client=hooks,
                 outbox=outbox,
                 policy=AttemptPolicy(budget_s=2.0, shortest_try_s=0.5),
-                delivery=Listed(pauses_s=(0.01, 0.01)),
+                delivery=lambda *_: Listed(pauses_s=(0.01, 0.01)),
             ),
             book=Book(
                 records=storage.records,

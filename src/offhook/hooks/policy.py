@@ -51,6 +51,12 @@ DIDFORSALE = Listed()
 GROWING = Growing()
 
 
+def policy_of_api(account: str, dialect: str) -> DeliveryPolicy:
+    """What holds for accounts that have chosen nothing, by the dialect that the call speaks."""
+    del account
+    return DIDFORSALE if dialect == "didml" else ELKS
+
+
 def pause_s(policy: DeliveryPolicy, *, tries: int, age_s: float, chance: float) -> float | None:
     """Seconds until the next try after `tries` failed ones (1 or more), or None: it is dead.
 
@@ -66,6 +72,19 @@ def pause_s(policy: DeliveryPolicy, *, tries: int, age_s: float, chance: float) 
             pause = min(policy.first_s * policy.factor ** min(tries - 1, 64), policy.longest_s)
             pause *= 1 - policy.jitter * chance
             return pause if age_s + pause <= policy.for_s else None
+        case _:
+            assert_never(policy)
+
+
+def longest_pause_s(policy: DeliveryPolicy) -> float:
+    """No try is further away than this, whatever a clock that was set wrong has written down."""
+    match policy:
+        case Steady():
+            return policy.every_s
+        case Listed():
+            return max(policy.pauses_s, default=0.0)
+        case Growing():
+            return policy.longest_s
         case _:
             assert_never(policy)
 

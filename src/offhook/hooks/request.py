@@ -54,7 +54,8 @@ class Receiver:
 class WebhookRequest:
     """`id` is stable over all tries, so that a receiver can be told of a repetition. `call` is empty outside calls.
 
-    `params` are names and values in order, not encoded. `url` is the customer's, as written.
+    `params` are names and values in order, not encoded. `url` is the customer's, as written. `account` is whose key
+    signs it (empty: nobody's). `sequence` says which one of the posts owed to its call it is, from 1 (0: none of them).
     """
 
     id: str
@@ -63,6 +64,8 @@ class WebhookRequest:
     url: str
     method: Method = Method.POST
     params: Params = ()
+    account: str = ""
+    sequence: int = 0
 
     def export(self) -> dict[str, Any]:
         return {
@@ -73,6 +76,8 @@ class WebhookRequest:
             "url": self.url,
             "method": self.method.value,
             "params": [list(pair) for pair in self.params],
+            "account": self.account,
+            "sequence": self.sequence,
         }
 
     @classmethod
@@ -87,6 +92,8 @@ class WebhookRequest:
             url=data["url"],
             method=Method(data["method"]),
             params=tuple((name, value) for name, value in data["params"]),
+            account=data.get("account", ""),
+            sequence=data.get("sequence", 0),
         )
 
 

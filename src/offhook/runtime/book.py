@@ -80,6 +80,15 @@ class Book:
             if not waiting.done():
                 waiting.set_result(None)
 
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """What is written within is one transaction: after a crash there is all of it or nothing."""
+        return self._writer.together()
+
+    def remember(self, entries: Mapping[str, int]) -> None:
+        """Go on with the timelines of calls that are over, from their last entries."""
+        for call, seq in entries.items():
+            self._last.setdefault(CallId(call), seq)
+
     def opened(self, view: CallView) -> None:
         """A call begins."""
         self._live.add(view.id)

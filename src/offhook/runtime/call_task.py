@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -35,6 +36,9 @@ class CallWorld(Protocol):
 
     def perform(self, task: "CallTask", command: Command) -> None:
         """Begin what the command asks."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is one transaction."""
 
     def finished(self, task: "CallTask", view: CallView) -> None:
         """The call is over; its task will hear nothing more."""
@@ -125,6 +129,11 @@ class CallTask:
         self._finish(replace(self.call.view(), state=CallState.FAILED, cause=Cause.INTERNAL_ERROR, end=end))
 
     def _carry_out(self) -> None:
+        """All that came of one event is written in one transaction: what is owed, and the entry that says why."""
+        with self._world.together():
+            self._carry_out_each()
+
+    def _carry_out_each(self) -> None:
         while not self.over and (command := self.call.poll_command()) is not None:
             if isinstance(command, Finished):
                 self._finish(command.view)

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
@@ -19,16 +19,18 @@ from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
 from offhook.hooks.delivery import Now
 from offhook.hooks.errors import WrongHookUrl
-from offhook.hooks.policy import DeliveryPolicy, Steady
+from offhook.hooks.policy import DeliveryPolicy, policy_of_api
 from offhook.hooks.request import Method, Purpose, WebhookRequest, receiver
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.webhooks import HookResult, TryMade, Webhooks
 
-__all__ = ["Answer", "HookDesk"]
+__all__ = ["Answer", "HookDesk", "owed_id"]
 
 log = structlog.get_logger(__name__)
 
 NoteOf = Callable[[str, Mapping[str, Any]], None]
+Owed = OweRecording | OweHangup | OweStatus | OweNotice
+DeliveryOf = Callable[[str, str], DeliveryPolicy]
 TYPE_MAX_CHARS = 100
 AVOIDED = "hook_avoided"
 """Beside the words of `HookCause`: nothing was asked."""
@@ -62,13 +64,14 @@ class HookDesk:
         client: Webhooks,
         outbox: Outbox,
         policy: AttemptPolicy,
-        delivery: DeliveryPolicy | None = None,
+        delivery: DeliveryOf = policy_of_api,
         clock: Callable[[], Now] = _now,
     ) -> None:
+        """`delivery`: how often what is owed to an account is tried, by its id and the name of its dialect."""
         self._client = client
         self._outbox = outbox
         self._policy = policy
-        self._delivery = delivery or Steady()
+        self._delivery = delivery
         self._clock = clock
         self._breaker = Breaker()
 
@@ -89,15 +92,18 @@ class HookDesk:
                 note("hook.avoided", {"request": command.request, "host": str(host.receiver)})
                 detail = f"{host.receiver} has failed again and again, so it was not asked"
                 return Answer(body=None, url=command.url, detail=detail, why=AVOIDED)
-        answer = await self._ask(call, command, note, host)
+        answer = await self._ask(call, account, command, note, host)
         self._tell_changes(note)
         return answer
 
-    async def _ask(self, call: CallId, command: FetchDocument, note: NoteOf, host: HostKey | None) -> Answer:
+    async def _ask(
+        self, call: CallId, account: str, command: FetchDocument, note: NoteOf, host: HostKey | None
+    ) -> Answer:
         request = WebhookRequest(
             id=new_hook_id(),
             purpose=Purpose.CONTROL,
             call=call,
+            account=account,
             url=command.url,
             method=Method(command.method),
             params=command.params,
@@ -126,18 +132,24 @@ class HookDesk:
             log.warning("hook.host", account=changed.host.account, host=host, state=state, pause_s=changed.pause_s)
             note("hook.host", {"host": host, "state": state, "pause_s": changed.pause_s})
 
-    def owe(self, call: CallId, command: OweRecording | OweHangup | OweStatus | OweNotice) -> None:
+    def owe(self, call: CallId, account: str, dialect: str, command: Owed) -> None:
         """A request that must arrive: repeated by its policy until it has."""
         method = command.method if isinstance(command, OweStatus | OweNotice) else "POST"
+        kind, what = _told(command)
         request = WebhookRequest(
-            id=new_hook_id(),
+            id=owed_id(call, what),
             purpose=Purpose.OWED,
             call=call,
+            account=account,
             url=command.url,
             method=Method(method),
             params=command.params,
         )
-        self._outbox.owe(request, self._delivery)
+        self._outbox.owe(request, self._delivery(account, dialect), kind=kind)
+
+    def call_over(self, call: CallId) -> None:
+        """Nothing more will be owed to it."""
+        self._outbox.call_over(call)
 
 
 def _host_of(account: str, url: str) -> HostKey | None:
@@ -150,6 +162,27 @@ def _host_of(account: str, url: str) -> HostKey | None:
 def new_hook_id() -> str:
     """A stable id of one webhook over all its tries."""
     return f"msg_{secrets.token_hex(12)}"
+
+
+def owed_id(call: CallId, what: str) -> str:
+    """The id of a post that is owed: made from what it tells, so that a server that has to tell it again after a crash
+    gives it the same."""
+    return f"msg_{call}_{what}"
+
+
+def _told(command: Owed) -> tuple[str, str]:
+    """What a post tells of: the kind, and which one of the call's."""
+    match command:
+        case OweHangup():
+            return "hangup", "hangup"
+        case OweRecording():
+            return "recording", f"recording_{command.recording.index}"
+        case OweStatus():
+            return "leg", f"leg_{command.leg}_{command.stage.value}"
+        case OweNotice():
+            return "notice", f"notice_{command.request}"
+        case _:
+            assert_never(command)
 
 
 def _tries(result: HookResult) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ waits. It decides nothing: what a command means for a caller was decided in `cal
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, assert_never
@@ -106,7 +107,8 @@ class LiveCall:
             case do.FetchDocument():
                 self._work(self._fetch(command))
             case do.OweRecording() | do.OweHangup() | do.OweStatus() | do.OweNotice():
-                self._work(self._owe(command))
+                # What the post names (the recording, the call's end) is durable before it goes: its row comes behind.
+                self.services.hooks.owe(self.id, self.caller.account, self.dialect.name, command)
             case do.Charge():
                 if not self.services.book.draw(self.caller.account, self.id, command.amount):
                     self.post(happened.CreditGone())
@@ -114,6 +116,10 @@ class LiveCall:
                 pass  # the task's own
             case _:
                 assert_never(command)
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is one transaction."""
+        return self.services.book.together()
 
     def finished(self, task: CallTask, view: CallView) -> None:
         """Record the end, and let go of what the call kept for itself."""
@@ -123,6 +129,7 @@ class LiveCall:
             self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)
         self.services.book.save(view)
         self._close_timeline()
+        self.services.hooks.call_over(self.id)
         for path in self.kept.values():
             _remove(path)
 
@@ -276,11 +283,6 @@ class LiveCall:
             )
             return
         self.post(happened.DocumentArrived(request=command.request, flow=reading.flow, warnings=reading.warnings))
-
-    async def _owe(self, command: do.OweRecording | do.OweHangup | do.OweStatus | do.OweNotice) -> None:
-        # What the post names (the recording, the call's end) must be there when the customer comes to look.
-        await self.services.book.flush()
-        self.services.hooks.owe(self.id, command)
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.services.loop.create_task(self._guarded(work))

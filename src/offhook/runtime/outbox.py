@@ -1,25 +1,45 @@
 """What is owed to customers, sent until it is delivered: the machine of `hooks/delivery.py` with a clock and a wire.
 
-Keeps nothing on disk itself: a `OutboxStore` may stand behind it. Decides nothing about when and in which order.
+Keeps nothing on disk itself: an `OutboxStore` may stand behind it. Decides nothing about when and in which order.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol, assert_never
 
 import structlog
 
 from offhook.hooks.attempt import OWED, AttemptPolicy
-from offhook.hooks.delivery import Dead, Delivered, Deliveries, DeliveryEvent, Now, Postponed, Send
+from offhook.hooks.delivery import (
+    Dead,
+    Delivered,
+    Deliveries,
+    DeliveryEvent,
+    Now,
+    Postponed,
+    Send,
+    plain_delivery,
+    revived,
+)
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.policy import DeliveryPolicy
 from offhook.hooks.request import WebhookRequest
 from offhook.runtime.webhooks import HookResult
+from offhook.storage import deliveries as state
+from offhook.storage.deliveries import LeftOver
+from offhook.storage.rows import DeliveryRow
+from offhook.storage.writer import StorageUnavailable
 
-__all__ = ["NoStore", "Outbox", "OutboxStore", "Performer"]
+__all__ = ["NoStore", "Outbox", "OutboxStore", "Performer", "owed_again"]
+
+DURABLE_WITHIN_S = 2.0
+"""How long a post waits for the disk."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,29 +51,30 @@ class Performer(Protocol):
 
 
 class OutboxStore(Protocol):
-    """Keeps deliveries over a restart. The calls return at once; writing may be grouped behind them.
+    """Keeps deliveries over a restart: `offhook.storage.deliveries.Deliveries`."""
 
-    `save` replaces what is there under the id, and keeps its place; `load` gives all of it in the order of first saves.
-    """
+    def save(self, row: DeliveryRow) -> None:
+        """Keeps it as it stands, in place of what there is under its id. Returns at once."""
 
-    def load(self) -> list[Mapping[str, Any]]: ...
+    async def flush(self, timeout_s: float) -> None:
+        """Waits until what was saved is durable. Raises `StorageUnavailable`."""
 
-    def save(self, request_id: str, data: Mapping[str, Any]) -> None: ...
-
-    def delete(self, request_id: str) -> None: ...
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is one transaction."""
 
 
 class NoStore:
     """Keeps nothing: what is owed is lost with the process."""
 
-    def load(self) -> list[Mapping[str, Any]]:
-        return []
-
-    def save(self, request_id: str, data: Mapping[str, Any]) -> None:
+    def save(self, row: DeliveryRow) -> None:
         """Nothing is kept."""
 
-    def delete(self, request_id: str) -> None:
-        """Nothing is kept."""
+    async def flush(self, timeout_s: float) -> None:
+        """Nothing is waited for."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Nothing is written."""
+        return nullcontext()
 
 
 Listener = Callable[[DeliveryEvent, HookResult | None], None]
@@ -62,15 +83,19 @@ Listener = Callable[[DeliveryEvent, HookResult | None], None]
 class Outbox:
     """Owes deliveries until they are made. One for the whole process, on its event loop.
 
-        async with Outbox(webhooks, store=store, listener=write_timeline) as outbox:
-            outbox.owe(request, ELKS)
+        async with Outbox(webhooks, store=store, left=left_over, listener=write_timeline) as outbox:
+            outbox.owe(request, ELKS, kind="hangup")
 
-    `owe` returns at once. Each send is a task of its own, so a receiver that hangs holds up only its own lane (its
-    call) and at most its own share of connections; everybody else's sends go when they are due. `listener` hears every
-    `Delivered`, `Postponed` and `Dead` with the result of the try (None where no try was made).
+    `owe` returns at once, having put a row into the store: whoever calls it within `Writer.together` has that row in
+    the transaction of what caused it. It is sent when that is durable. Where the disk does not take it within
+    `DURABLE_WITHIN_S` it is sent all the same; its id is made from its call, so that nobody is told under two ids.
 
-    Saved before it is sent, and deleted when it is delivered or dead: with a store a delivery is made at least once. On
-    leaving, what is under way gets `drain_s` to end; the rest stays in the store.
+    Each send is a task of its own, so a receiver that hangs holds up only its own lane (its call) and at most its share
+    of its account's connections; everybody else's sends go when they are due. `listener` hears every `Delivered`,
+    `Postponed` and `Dead` with the result of the try (None where no try was made).
+
+    On leaving, what is under way gets `drain_s` to end; the rest stays in the store, for the next one to go on with
+    (`left`).
     """
 
     def __init__(
@@ -78,16 +103,25 @@ class Outbox:
         webhooks: Performer,
         *,
         store: OutboxStore | None = None,
+        left: LeftOver | None = None,
         listener: Listener | None = None,
         policy: AttemptPolicy = OWED,
         drain_s: float = 2.0,
     ) -> None:
         self._webhooks = webhooks
         self._store: OutboxStore = NoStore() if store is None else store
+        self._left = left
         self._listener = listener
         self._policy = policy
         self._drain_s = drain_s
         self._machine = Deliveries()
+        self._rows: dict[str, DeliveryRow] = {}
+        """What is owed, as it was saved last."""
+        self._done: frozenset[str] = frozenset() if left is None else left.done
+        self._numbers: dict[str, int] = {} if left is None else dict(left.numbers)
+        """How many posts every call has been owed."""
+        self._entering: deque[DeliveryRow] = deque()
+        self._admitting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._open = False
@@ -95,8 +129,10 @@ class Outbox:
     async def __aenter__(self) -> "Outbox":
         self._open = True
         now = _now()
-        for data in self._store.load():
-            self._machine.restore_one(data, now)
+        for row in () if self._left is None else self._left.owed:
+            self._rows[row.id] = row
+            self._take_up(row, now)
+        self._left = None
         self._machine.handle_timer(now)
         self._drain(None)
         return self
@@ -105,7 +141,9 @@ class Outbox:
         await self.close()
 
     async def close(self) -> None:
-        """Sends nothing new; waits `drain_s` for what is under way, then lets go of it."""
+        """Sends nothing new but what was owed a moment ago; waits `drain_s` for what is under way, then lets go."""
+        if self._admitting is not None:
+            await self._admitting
         self._open = False
         self._cancel_timer()
         if self._tasks:
@@ -117,20 +155,47 @@ class Outbox:
 
     def __len__(self) -> int:
         """How many are owed."""
-        return len(self._machine)
+        return len(self._rows)
 
     def owes(self, call: str) -> bool:
         """Whether anything is owed for a call."""
-        return self._machine.owes(call)
+        return self._machine.owes(call) or any(row.call_id == call for row in self._entering)
 
-    def owe(self, request: WebhookRequest, policy: DeliveryPolicy) -> None:
-        """Takes a delivery on. A request whose id is owed already changes nothing."""
-        now = _now()
-        if request.id in self._machine:
+    def owe(self, request: WebhookRequest, policy: DeliveryPolicy, *, kind: str) -> None:
+        """Takes a delivery on, and numbers it. A request whose id is owed already, or was, changes nothing."""
+        if request.id in self._rows or request.id in self._done:
             return
-        self._machine.owe(request, policy, now)
-        self._save(request.id, now)
-        self._drain(None)
+        if request.call:
+            self._numbers[request.call] = self._numbers.get(request.call, 0) + 1
+            request = replace(request, sequence=self._numbers[request.call])
+        wall = time.time()
+        row = DeliveryRow(
+            id=request.id,
+            call_id=request.call,
+            account=request.account,
+            kind=kind,
+            sequence=request.sequence,
+            created=datetime.fromtimestamp(wall, UTC),
+            next_try=datetime.fromtimestamp(wall, UTC),
+            data=plain_delivery(request, policy, wall),
+        )
+        self._keep(row)
+        self._enter(row)
+
+    def call_over(self, call: str) -> None:
+        """Nothing more will be owed to the call."""
+        self._numbers.pop(call, None)
+
+    def replay(self, row: DeliveryRow) -> None:
+        """Owes what was delivered or given up once more, under its id; what is still owed is tried without waiting."""
+        if row.id in self._rows:
+            if row.id in self._machine:
+                self._machine.hurry(row.id, _now())
+                self._drain(None)
+            return
+        again = owed_again(row, datetime.now(UTC))
+        self._keep(again)
+        self._enter(again)
 
     # --- within -------------------------------------------------------------------------------------------------
 
@@ -156,8 +221,9 @@ class Outbox:
 
     def _drain(self, result: HookResult | None) -> None:
         while (event := self._machine.poll_event()) is not None:
-            self._note(event)
-            self._tell(event, result)
+            with self._store.together():
+                self._note(event)
+                self._tell(event, result)
         while self._open and (send := self._machine.poll()) is not None:
             task = asyncio.get_running_loop().create_task(self._send(send))
             self._tasks.add(task)
@@ -165,16 +231,61 @@ class Outbox:
         self._set_timer()
 
     def _note(self, event: DeliveryEvent) -> None:
+        row, now = self._rows[event.request.id], _now()
+        at = datetime.fromtimestamp(now.wall, UTC)
         match event:
-            case Delivered() | Dead():
-                self._store.delete(event.request.id)
+            case Delivered():
+                del self._rows[row.id]
+                done = replace(row, state=state.DELIVERED, done=at, status=event.status, why="")
+            case Dead():
+                del self._rows[row.id]
+                done = replace(row, state=state.DEAD, done=at, status=event.failure.status, why=event.failure.sentence)
             case Postponed():
-                self._save(event.request.id, _now())
+                self._keep(
+                    replace(
+                        row,
+                        tries=event.tries,
+                        next_try=datetime.fromtimestamp(event.next_wall, UTC),
+                        status=event.failure.status,
+                        why=event.failure.sentence,
+                        data=self._machine.export_one(row.id, now),
+                    )
+                )
+                return
+            case _:
+                assert_never(event)
+        self._store.save(replace(done, tries=event.tries, next_try=None))
 
-    def _save(self, request_id: str, now: Now) -> None:
-        # Dead at once (a URL that cannot be asked): there is nothing to save.
-        if request_id in self._machine:
-            self._store.save(request_id, self._machine.export_one(request_id, now))
+    def _keep(self, row: DeliveryRow) -> None:
+        self._rows[row.id] = row
+        self._store.save(row)
+
+    def _enter(self, row: DeliveryRow) -> None:
+        """It goes when it is durable, in the order in which it was owed."""
+        self._entering.append(row)
+        if self._admitting is None:
+            self._admitting = asyncio.get_running_loop().create_task(self._admit())
+
+    def _take_up(self, row: DeliveryRow, now: Now) -> None:
+        try:
+            self._machine.restore_one(row.data, now)
+        except (KeyError, TypeError, ValueError):
+            # Of another version, or damaged. It stays in the store, and costs nobody else theirs.
+            log.exception("outbox.unreadable", delivery=row.id)
+
+    async def _admit(self) -> None:
+        while self._entering:
+            count = len(self._entering)
+            try:
+                await self._store.flush(DURABLE_WITHIN_S)
+            except StorageUnavailable as error:
+                log.warning("outbox.not_durable", posts=count, why=str(error))
+            now = _now()
+            for _ in range(count):
+                self._take_up(self._entering.popleft(), now)
+            self._machine.handle_timer(now)
+            self._drain(None)
+        self._admitting = None
 
     def _tell(self, event: DeliveryEvent, result: HookResult | None) -> None:
         if self._listener is None:
@@ -200,6 +311,12 @@ class Outbox:
     def _due(self) -> None:
         self._machine.handle_timer(_now())
         self._drain(None)
+
+
+def owed_again(row: DeliveryRow, at: datetime) -> DeliveryRow:
+    """A delivery that is done, as it is when it is owed once more from then on."""
+    data = revived(row.data, tries=row.tries, wall=at.timestamp())
+    return replace(row, state=state.OWED, next_try=at, done=None, data=data)
 
 
 def _now() -> Now:

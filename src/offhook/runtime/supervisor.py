@@ -6,7 +6,7 @@ taken stay good; they are taken again as soon as there is room.
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -57,12 +57,16 @@ class LoadGuard:
 class Supervisor:
     """Runs for as long as the server does."""
 
-    def __init__(self, *, driver: SipDriver, storage: Storage, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, *, driver: SipDriver, storage: Storage, loop: asyncio.AbstractEventLoop, keep_deliveries: timedelta
+    ) -> None:
+        """`keep_deliveries`: how long posts that are done can still be looked at."""
         self.load = LoadGuard()
         self.draining = False
         self._driver = driver
         self._storage = storage
         self._loop = loop
+        self._keep_deliveries = keep_deliveries
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._housekeeping: asyncio.Task[None] | None = None
@@ -122,8 +126,9 @@ class Supervisor:
             await asyncio.sleep(HOUSEKEEPING_S)
 
     async def remove_expired(self) -> int:
-        """Delete recordings that are too old, file first. Returns how many."""
+        """Delete posts and recordings that are too old, of these the file first. Returns how many recordings."""
         at = datetime.now(UTC)
+        self._storage.deliveries.forget_done(at - self._keep_deliveries)
         rows = await self._storage.read(lambda connection: expired_recordings(connection, at))
         removed = 0
         for row in rows:

@@ -5,7 +5,7 @@ through the writer. One process at a time has a database open for writing (`stor
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
@@ -158,6 +158,13 @@ class Directory:
             row = replace(row, secret_hash=self._key.hash(secret), sealed_secret=self._key.seal(secret))
         self._save_account(row)
         return row
+
+    def delivery_of(self, account_id: str) -> Mapping[str, Any] | None:
+        """The account's own policy for what is owed to it, else its parent's; `None`: neither has one."""
+        row = self._accounts.get(account_id)
+        if row is not None and row.delivery is None and row.parent is not None:
+            row = self._accounts[row.parent]
+        return None if row is None else row.delivery
 
     def secret_of(self, row: AccountRow | NumberRow) -> str | None:
         """The secret of a subaccount or phone, as the API shows it again."""

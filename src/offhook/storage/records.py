@@ -16,7 +16,15 @@ from offhook.storage.rows import CallRow, ChargeRow, EventRow, RecordingRow, Tra
 from offhook.storage.writer import Writer
 
 __all__ = ["Page", "Records", "call_by_id", "calls_page", "charges_page", "events_after", "expired_recordings"]
-__all__ += ["page_of", "recording_by_id", "recordings_of", "recordings_page", "tombstone", "transactions_page"]
+__all__ += [
+    "newest_first",
+    "page_of",
+    "recording_by_id",
+    "recordings_of",
+    "recordings_page",
+    "tombstone",
+    "transactions_page",
+]
 __all__ += ["unfinished_calls"]
 
 MAX_PAGE = 100
@@ -55,9 +63,11 @@ class Records:
         self._writer.put(statements.DELETE_RECORDING, {"of_call": row.call_id, "of_number": row.number})
 
     def erase_call(self, call_id: str, at: datetime) -> None:
-        """What a customer deletes: parties, actions and timeline go; a tombstone stays for the accounts."""
+        """What a customer deletes: parties, actions, timeline and posts that were made go; a tombstone stays for the
+        accounts."""
         self._writer.put(statements.ERASE_CALL, {"of_call": call_id, "at": at})
         self._writer.put(statements.DELETE_EVENTS, {"of_call": call_id})
+        self._writer.put(statements.DELETE_DELIVERIES_OF_CALL, {"of_call": call_id})
 
 
 # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,7 +81,7 @@ def page_of(rows: Sequence[T], times: Sequence[datetime], limit: int) -> Page[T]
     return Page(tuple(rows[:end]), times[end - 1] if end < len(rows) else None)
 
 
-def _page(
+def newest_first(
     connection: Connection,
     table: Table,
     conditions: Sequence[Any],
@@ -79,6 +89,7 @@ def _page(
     after: datetime | None,
     limit: int,
 ) -> tuple[Sequence[Row[Any]], datetime | None]:
+    """A page of a table that has `created`, and the time to go on from."""
     limit = min(max(limit, 1), MAX_PAGE)
     created = table.c.created
     query = select(table).where(*conditions)
@@ -111,7 +122,7 @@ def calls_page(
     conditions: list[ColumnElement[bool]] = [schema.calls.c.deleted.is_(None)]
     if owner is not None:
         conditions.append(schema.calls.c.owner == owner)
-    rows, following = _page(connection, schema.calls, conditions, before, after, limit)
+    rows, following = newest_first(connection, schema.calls, conditions, before, after, limit)
     return Page(tuple(_call(row) for row in rows), following)
 
 
@@ -159,7 +170,7 @@ def recordings_page(
 ) -> Page[RecordingRow]:
     """The recordings of an owner that are still kept."""
     conditions = [schema.recordings.c.owner == owner, schema.recordings.c.expires > now]
-    rows, following = _page(connection, schema.recordings, conditions, before, after, limit)
+    rows, following = newest_first(connection, schema.recordings, conditions, before, after, limit)
     return Page(tuple(RecordingRow(**row._mapping) for row in rows), following)
 
 
@@ -197,7 +208,7 @@ def charges_page(
     conditions = [schema.charges.c.account == account]
     if subaccount is not None:
         conditions.append(schema.charges.c.subaccount == subaccount)
-    rows, following = _page(connection, schema.charges, conditions, before, after, limit)
+    rows, following = newest_first(connection, schema.charges, conditions, before, after, limit)
     return Page(tuple(ChargeRow(**row._mapping) for row in rows), following)
 
 
@@ -211,5 +222,5 @@ def transactions_page(
 ) -> Page[TransactionRow]:
     """Money put into an account."""
     conditions = [schema.transactions.c.account == account]
-    rows, following = _page(connection, schema.transactions, conditions, before, after, limit)
+    rows, following = newest_first(connection, schema.transactions, conditions, before, after, limit)
     return Page(tuple(TransactionRow(**row._mapping) for row in rows), following)

@@ -10,6 +10,7 @@ __all__ = [
     "CallRow",
     "CallerIdRow",
     "ChargeRow",
+    "DeliveryRow",
     "EventRow",
     "NumberRow",
     "RecordingRow",
@@ -47,6 +48,8 @@ class AccountRow:
     api_key_hash: bytes | None = None
     sealed_secret: bytes | None = None
     """Encrypted; only where the API shows it again (subaccounts)."""
+    delivery: Mapping[str, Any] | None = None
+    """How often what is owed to it is tried, in plain data; `None`: as its API has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,35 @@ class EventRow:
     at: datetime
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A post that is owed to a customer, or was."""
+
+    id: str
+    """The same over all tries, restarts and replays."""
+    call_id: str
+    """Empty outside calls."""
+    account: str
+    kind: str
+    """What it tells of: `hangup`, `recording`."""
+    sequence: int
+    """Which one of its call's it is, from 1."""
+    created: datetime
+    """When it was owed."""
+    state: str = "owed"
+    """`owed`, `delivered` or `dead`."""
+    tries: int = 0
+    next_try: datetime | None = None
+    done: datetime | None = None
+    """When it was delivered, or given up."""
+    status: int | None = None
+    """The last answer's, if there was one."""
+    why: str = ""
+    """What was wrong with the last try."""
+    data: Mapping[str, Any]
+    """Request and policy, for whoever goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ __all__ = [
     "events",
     "metadata",
     "numbers",
+    "outbox",
     "recordings",
     "transactions",
     "trunks",
@@ -78,6 +79,7 @@ accounts = Table(
     Column("secret_hash", LargeBinary, nullable=False),
     Column("api_key_hash", LargeBinary, nullable=True),
     Column("sealed_secret", LargeBinary, nullable=True),
+    Column("delivery", JSON(none_as_null=True), nullable=True),
 )
 
 caller_ids = Table(
@@ -201,4 +203,27 @@ transactions = Table(
     Column("amount", BigInteger, nullable=False),
     Column("created", UtcTime, nullable=False),
     Index("transactions_by_account", "account", "created"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("call_id", String(32), nullable=False),  # empty outside calls
+    Column("account", String(33), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),  # owed, delivered, dead
+    Column("tries", Integer, nullable=False),
+    Column("next_try", UtcTime, nullable=True),
+    Column("done", UtcTime, nullable=True),
+    Column("status", Integer, nullable=True),
+    Column("why", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("outbox_by_call", "call_id", "sequence"),
+    Index("outbox_by_account", "account", "created"),
+    Index("outbox_by_state", "state", "created"),
+    Index("outbox_by_created", "created"),
+    Index("outbox_by_done", "done"),
 )

@@ -9,6 +9,8 @@ from offhook.storage import schema
 
 __all__ = [
     "DELETE_CALLER_ID",
+    "DELETE_DELIVERIES_DONE_BEFORE",
+    "DELETE_DELIVERIES_OF_CALL",
     "DELETE_EVENTS",
     "DELETE_NUMBER",
     "DELETE_RECORDING",
@@ -21,6 +23,7 @@ __all__ = [
     "INSERT_TRANSACTION",
     "SAVE_ACCOUNT",
     "SAVE_CALL",
+    "SAVE_DELIVERY",
     "SAVE_NUMBER",
     "SAVE_TRUNK",
 ]
@@ -38,6 +41,7 @@ def _save(table: Table) -> Executable:
 
 SAVE_ACCOUNT = _save(schema.accounts)
 SAVE_CALL = _save(schema.calls)
+SAVE_DELIVERY = _save(schema.outbox)
 SAVE_NUMBER = _save(schema.numbers)
 SAVE_TRUNK = _save(schema.trunks)
 INSERT_CALLER_ID = sqlite_insert(schema.caller_ids).on_conflict_do_nothing()
@@ -52,6 +56,10 @@ DELETE_CALLER_ID = delete(schema.caller_ids).where(
 DELETE_NUMBER = delete(schema.numbers).where(schema.numbers.c.id == bindparam("of_id"))
 DELETE_TRUNK = delete(schema.trunks).where(schema.trunks.c.id == bindparam("of_id"))
 DELETE_EVENTS = delete(schema.events).where(schema.events.c.call_id == bindparam("of_call"))
+DELETE_DELIVERIES_DONE_BEFORE = delete(schema.outbox).where(schema.outbox.c.done < bindparam("before"))
+DELETE_DELIVERIES_OF_CALL = delete(schema.outbox).where(
+    schema.outbox.c.call_id == bindparam("of_call"), schema.outbox.c.done.is_not(None)
+)
 DELETE_RECORDING = delete(schema.recordings).where(
     schema.recordings.c.call_id == bindparam("of_call"), schema.recordings.c.number == bindparam("of_number")
 )

@@ -16,6 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from offhook.storage.database import migrate, open_engine
+from offhook.storage.deliveries import Deliveries
 from offhook.storage.directory import Directory
 from offhook.storage.keys import ServerKey
 from offhook.storage.records import Records
@@ -47,6 +48,7 @@ class Storage:
         with engine.connect() as connection:
             self.directory = Directory(connection, self.writer, key)
         self.records = Records(self.writer)
+        self.deliveries = Deliveries(self.writer)
 
     @classmethod
     def open(

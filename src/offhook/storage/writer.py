@@ -3,7 +3,8 @@
 `put` only appends to a queue in memory. The thread takes what has gathered and commits it as one transaction. While the
 database is locked, or the disk full, it keeps everything and tries again; past `MAX_PENDING` timeline entries are let
 go (counted, and told by `health`), past twice that everything is. A row that the database refuses for what it is (not
-for the disk's sake) is dropped alone and logged: it would otherwise hold back all behind it for ever.
+for the disk's sake) is dropped alone and logged: it would otherwise hold back all behind it for ever. Rows put within
+`together` are committed in one transaction, whatever happens to the process.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,8 @@ class _Write:
     params: Mapping[str, Any]
     key: str | None
     appends: bool
+    more: bool = False
+    """The row behind it belongs to the same transaction."""
 
 
 class Writer:
@@ -81,6 +84,7 @@ class Writer:
         self._failing_since: float | None = None
         self._error = ""
         self._waiting: list[Future[None]] = []
+        self._within = threading.local()
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._thread.start()
 
@@ -98,10 +102,37 @@ class Writer:
         if len(self._queue) >= room:
             self._let_go += 1
             return False
-        self._queue.append(_Write(statement, params, key, appends))
+        write = _Write(statement, params, key, appends)
+        gathered: list[_Write] | None = getattr(self._within, "rows", None)
+        if gathered is not None:
+            gathered.append(write)
+            return True
+        self._queue.append(write)
         if not self._filled.is_set():
             self._filled.set()
         return True
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread puts within is committed in one transaction: a process that is killed leaves all or none.
+
+        Never wait in it: until it is left its rows are nowhere. Within another one it is part of that.
+        """
+        if getattr(self._within, "rows", None) is not None:
+            yield
+            return
+        rows: list[_Write] = []
+        self._within.rows = rows
+        try:
+            yield
+        finally:
+            self._within.rows = None
+            for write in rows[:-1]:
+                write.more = True
+            if rows:
+                # One call, so that the writer's thread never sees half of it.
+                self._queue.extend(rows)
+                self._filled.set()
 
     def flushed(self) -> "Future[None]":
         """Done when everything put before is durable."""
@@ -181,7 +212,7 @@ class Writer:
 
     def _take(self) -> None:
         """A group, up to the first flush: whoever flushes waits for what came before, not for what comes after."""
-        while self._queue and len(self._group) < MAX_GROUP:
+        while self._queue and (len(self._group) < MAX_GROUP or self._group[-1].more):
             item = self._queue.popleft()
             if isinstance(item, Future):
                 self._waiting.append(item)
@@ -209,19 +240,31 @@ class Writer:
             self._group.clear()
 
     def _commit_singly(self) -> None:
+        """Row by row, but that what was put `together` stays one transaction, less the rows that are refused."""
         while self._group:
-            write = self._group[0]
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(write.statement, dict(write.params))
-                self._committed += 1
-            except Exception as error:
-                if not _is_fault_of_a_row(error):
-                    raise
+            count = next(place for place, write in enumerate(self._group, 1) if not write.more)
+            rows = [self._group[place] for place in range(count)]
+            while (wrong := self._refused_of(rows)) is not None:
+                rows = [row for row in rows if row is not wrong]
                 self._refused += 1
-                log.error("a row was refused and dropped: %s", _reason(error))
-            self._group.popleft()
+            self._committed += len(rows)
+            for _ in range(count):
+                self._group.popleft()
         self._groups += 1
+
+    def _refused_of(self, rows: list[_Write]) -> _Write | None:
+        """Commits the rows, or says which one the database refuses; then none of them is committed."""
+        tried: _Write | None = None
+        try:
+            with self._engine.begin() as connection:
+                for tried in rows:
+                    connection.execute(tried.statement, dict(tried.params))
+        except Exception as error:
+            if tried is None or not _is_fault_of_a_row(error):
+                raise
+            log.error("a row was refused and dropped: %s", _reason(error))
+            return tried
+        return None
 
     def _failed(self, error: Exception) -> None:
         self._error = _reason(error)

@@ -1,0 +1,156 @@
+"""What is owed to customers, as rows: written with the timeline entry that caused it, kept a while when it is done.
+
+Knows nothing of tries and receivers: those are data to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+
+from offhook.storage import schema, statements
+from offhook.storage.records import MAX_PAGE, Page, newest_first
+from offhook.storage.rows import DeliveryRow, columns_of
+from offhook.storage.writer import Writer
+
+__all__ = ["DEAD", "DELIVERED", "OWED", "Deliveries", "LeftOver", "deliveries_page", "deliveries_since"]
+__all__ += ["delivery_by_id", "last_entries", "left_over"]
+
+OWED, DELIVERED, DEAD = "owed", "delivered", "dead"
+REPLAY_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOver:
+    """What the last server of this database left."""
+
+    owed: tuple[DeliveryRow, ...]
+    """In the order in which it was owed."""
+    done: frozenset[str]
+    """Ids of posts that were made, or given up, of calls that were still going on: they are not owed again."""
+    numbers: Mapping[str, int]
+    """The last sequence number of every call that was still going on."""
+    entries: Mapping[str, int]
+    """The number of the last timeline entry of every call that something is owed to."""
+
+
+class Deliveries:
+    """The writes. None of them waits."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def save(self, row: DeliveryRow) -> None:
+        """A delivery as it stands."""
+        self._writer.put(statements.SAVE_DELIVERY, columns_of(row), key=row.id)
+
+    def forget_done(self, before: datetime) -> None:
+        """Removes what was delivered or given up before then."""
+        self._writer.put(statements.DELETE_DELIVERIES_DONE_BEFORE, {"before": before})
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is one transaction."""
+        return self._writer.together()
+
+    async def flush(self, timeout_s: float) -> None:
+        """Waits until all of it is durable. Raises `offhook.storage.writer.StorageUnavailable`."""
+        await self._writer.flush(timeout_s)
+
+
+# ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def left_over(connection: Connection) -> LeftOver:
+    """What a new server goes on with."""
+    table = schema.outbox
+    owed = connection.execute(select(table).where(table.c.state == OWED).order_by(table.c.created, table.c.sequence))
+    of_live_calls = table.c.call_id.in_(select(schema.calls.c.id).where(schema.calls.c.state == "ongoing"))
+    done = connection.execute(select(table.c.id).where(table.c.state != OWED, of_live_calls))
+    numbers = connection.execute(
+        select(table.c.call_id, func.max(table.c.sequence)).where(of_live_calls).group_by(table.c.call_id)
+    )
+    return LeftOver(
+        owed=tuple(map(_delivery, owed)),
+        done=frozenset(row.id for row in done),
+        numbers={row[0]: row[1] for row in numbers},
+        entries=last_entries(connection, select(table.c.call_id).where(table.c.state == OWED)),
+    )
+
+
+def last_entries(connection: Connection, calls: Select[tuple[str]] | Iterable[str]) -> dict[str, int]:
+    """The number of the last timeline entry of each call."""
+    table = schema.events
+    wanted = calls if isinstance(calls, Select) else list(calls)
+    query = select(table.c.call_id, func.max(table.c.seq)).where(table.c.call_id.in_(wanted)).group_by(table.c.call_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def delivery_by_id(connection: Connection, delivery_id: str) -> DeliveryRow | None:
+    """One, whatever became of it."""
+    row = connection.execute(select(schema.outbox).where(schema.outbox.c.id == delivery_id)).first()
+    return None if row is None else _delivery(row)
+
+
+def deliveries_page(
+    connection: Connection,
+    account: str | None,
+    *,
+    state: str | None = None,
+    call: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+    limit: int = MAX_PAGE,
+) -> Page[DeliveryRow]:
+    """An account's (of `None`: everybody's), newest first; `since` is inclusive."""
+    conditions = _conditions(account, [] if state is None else [state], call, since)
+    rows, following = newest_first(connection, schema.outbox, conditions, before, None, limit)
+    return Page(tuple(map(_delivery, rows)), following)
+
+
+def deliveries_since(
+    connection: Connection,
+    account: str | None,
+    since: datetime,
+    *,
+    states: Iterable[str] = (),
+    call: str | None = None,
+    limit: int = REPLAY_PAGE,
+) -> tuple[tuple[DeliveryRow, ...], datetime | None]:
+    """Oldest first from a time on, and the time to go on from, if there are more; those of one microsecond together."""
+    table = schema.outbox
+    conditions = _conditions(account, list(states), call, since)
+    query = select(table).where(*conditions).order_by(table.c.created, table.c.sequence)
+    rows = list(connection.execute(query.limit(limit + 1)))
+    if len(rows) <= limit:
+        return tuple(map(_delivery, rows)), None
+    following = rows[limit].created
+    whole = [row for row in rows if row.created < following]
+    if not whole:
+        whole = list(connection.execute(query.where(table.c.created == following)))
+        following = connection.execute(
+            select(func.min(table.c.created)).where(*conditions, table.c.created > following)
+        ).scalar()
+    return tuple(map(_delivery, whole)), following
+
+
+def _conditions(
+    account: str | None, states: list[str], call: str | None, since: datetime | None
+) -> list[ColumnElement[bool]]:
+    table = schema.outbox
+    conditions: list[ColumnElement[bool]] = []
+    if account is not None:
+        conditions.append(table.c.account == account)
+    if states:
+        conditions.append(table.c.state.in_(states))
+    if call is not None:
+        conditions.append(table.c.call_id == call)
+    if since is not None:
+        conditions.append(table.c.created >= since)
+    return conditions
+
+
+def _delivery(row: Row[Any]) -> DeliveryRow:
+    return DeliveryRow(**row._mapping)
