@@ -232,7 +232,7 @@ class Server:
             domain=self.domain,
             sip_hosts=settings.sip_hosts,
             any_caller_id=settings.dev,
-            is_trunk_host=self._trunk_hosts.has,
+            trunk_at=self._trunk_hosts.trunk_at,
         )
         return Services(
             loop=asyncio.get_running_loop(),

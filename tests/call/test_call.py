@@ -114,6 +114,13 @@ def test_an_incoming_call_with_nothing_to_run() -> None:
     assert world.new() == [HangUpLeg(leg=A, cause=Cause.NO_FLOW)]
 
 
+def test_a_call_that_is_refused_asks_nobody_and_is_told_of_all_the_same() -> None:
+    world = incoming(start=ask(), refused=Cause.NO_CREDIT)
+    assert world.new() == [HangUpLeg(leg=A, cause=Cause.NO_CREDIT)]
+    assert len(world.notes("call.begun")) == 1
+    assert world.notes("call.ended") == [{"cause": "no_credit", "state": "failed"}]
+
+
 def test_a_document_that_asks_for_nothing_refuses_an_unanswered_caller() -> None:
     world = incoming(start=ask())
     world.new()

@@ -256,6 +256,21 @@ def test_any_caller_id_for_trying_things(storage: Storage) -> None:
     assert str(order.from_) == f"<sip:My%20Bank@{DOMAIN}>"
 
 
+def test_the_way_out_has_a_name(place: Place) -> None:
+    found = place.to("+46700000009")
+    assert (found.way, found.trunk) == ("trunk", "carrier")
+    refused = place.to("+4930123456")
+    assert (refused.way, refused.trunk) == ("", "")
+
+
+def test_a_trunk_that_is_known_by_its_name_is_named(storage: Storage) -> None:
+    place = Place(storage)
+    named = place.directory.add_trunk("by name", "sip:carrier.example")
+    place.routing._trunk_at = {"192.0.2.55": named.id, "192.0.2.56": "gone"}.get
+    assert place.arrival(f"<sip:{FAR}@x>", peer="192.0.2.55").trunk == "by name"
+    assert place.arrival(f"<sip:{FAR}@x>", peer="192.0.2.56").source is Source.TRUNK
+
+
 def test_a_hidden_caller_is_hidden_from_whom_it_calls(place: Place) -> None:
     """RFC 3323 section 4.1."""
     order = ordered(place.to("+46700000009", caller_id=ANONYMOUS))
@@ -269,7 +284,7 @@ def test_a_hidden_caller_is_hidden_from_whom_it_calls(place: Place) -> None:
 @pytest.mark.parametrize("dialled", [OURS, "46101000001", "0046101000001"])
 def test_a_call_from_the_trunks_address_is_for_the_number_it_dialled(place: Place, dialled: str) -> None:
     arrival = place.arrival(f"<sip:{FAR}@{CARRIER}>", f"sip:{dialled}@{DOMAIN}")
-    assert arrival == Arrival(source=Source.TRUNK, number=place.number, from_=FAR, to=OURS)
+    assert arrival == Arrival(source=Source.TRUNK, number=place.number, from_=FAR, to=OURS, trunk="carrier")
 
 
 def test_a_trunk_that_dials_our_account_name_says_the_number_in_to(place: Place) -> None:
@@ -286,6 +301,7 @@ def test_a_trunk_cannot_call_a_phone_or_a_number_given_back(place: Place) -> Non
 def test_a_trunk_told_where_its_calls_come_from_is_known_by_that_alone(place: Place) -> None:
     place.directory.add_trunk("other", "sip:192.0.2.77", from_addresses=["198.51.100.0/24"])
     assert place.arrival(f"<sip:{FAR}@x>", peer="198.51.100.9").source is Source.TRUNK
+    assert place.arrival(f"<sip:{FAR}@x>", peer="198.51.100.9").trunk == "other"
     assert place.arrival(f"<sip:{FAR}@x>", peer="192.0.2.77").source is Source.STRANGER
     assert place.arrival(f"<sip:{FAR}@x>", peer="192.0.2.99").source is Source.STRANGER
 

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from aiohttp import web
 from tests.support.indoors import FAR, OURS, PHONE, Exchange, exchange
+from tests.support.receivers import receiver
 from tests.support.sip_party import DEADLINE_S, DOMAIN, Party, description, party
 
 from offhook.flow.verbs import UnusableTarget
@@ -13,7 +15,7 @@ from offhook.runtime.sip_driver import now
 from offhook.runtime.sip_legs import SipLegs
 from offhook.runtime.switchboard import new_call_id
 from offhook.sip import events as sip
-from offhook.sip.commands import Account, InviteOrder, RegistrationOrder, SessionId
+from offhook.sip.commands import Account, Body, InviteOrder, RegistrationOrder, SessionId
 from offhook.sip.headers.name_addr import NameAddr
 from offhook.sip.uri import Uri
 from offhook.storage.store import Storage
@@ -97,6 +99,70 @@ async def test_a_number_answers_as_it_was_told(storage: Storage, voice_start: st
         assert (row.direction, row.from_number, row.to_number, row.state) == (
             "incoming", FAR, OURS, "busy" if status == 486 else "failed",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "cause"),
+    [("no credit", 403, "no_credit"), ("no codec", 488, "incompatible_media"), ("no sdp", 488, "incompatible_media")],
+)
+async def test_a_call_refused_before_its_flow_asks_nobody_and_has_its_timeline(
+    storage: Storage, why: str, status: int, cause: str
+) -> None:
+    """RFC 3261 section 21.4.26: an offer without a codec of ours is refused at the INVITE, not after a webhook."""
+
+    async def asked(_: web.Request) -> web.Response:
+        raise AssertionError("nobody is to be asked")
+
+    async with receiver(asked) as customer, exchange(storage) as x:
+        x.runs(f"{customer.url}/start")
+        if why == "no credit":
+            storage.directory.set_balance(x.account, 0)
+        offer = {"no codec": description(codecs="18"), "no sdp": Body(b"v=0")}.get(why, description())
+        x.far.call(x.address, user=OURS, from_=f"<sip:{FAR}@carrier.example>", offer=offer)
+        call = await _begun(x)
+        assert (await x.far.wait(sip.Refused)).status == status
+        await x.over()
+        row = await x.row(call)
+        assert (row.state, row.cause, row.started) == ("failed", cause, None)
+        timeline = await x.timeline(call)
+        assert customer.seen == []
+    kinds = [kind for kind, _ in timeline]
+    assert kinds[:4] == ["sip.received", "leg.arrived", "call.refused", "call.begun"]
+    assert {"sip.sent", "call.ended", "leg.ended", "leg.statistics"} <= set(kinds)
+    found = dict(timeline)
+    assert found["leg.arrived"] == {"leg": 0, "way": "trunk", "trunk": "carrier"}
+    assert found["call.refused"]["cause"] == cause
+    assert found["sip.received"]["what"] == "INVITE"
+    assert found["sip.received"]["call_id"]
+    assert found["sip.sent"]["what"].startswith(str(status))
+
+
+async def test_a_call_to_a_number_that_runs_nothing_has_its_timeline(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.runs("")
+        x.call_us()
+        call = await _begun(x)
+        await x.far.wait(sip.Refused)
+        await x.over()
+        kinds = [kind for kind, _ in await x.timeline(call)]
+    assert kinds[:3] == ["sip.received", "leg.arrived", "call.begun"]
+
+
+async def test_a_call_out_says_which_way_it_took_and_what_the_carrier_said(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial()
+        invite = await x.far.wait(sip.IncomingInvite)
+        x.far.endpoint.reject(invite.session, 486, now(), headers=(("Reason", "Q.850;cause=17"),))
+        x.far.say()
+        await x.over()
+        timeline = await x.timeline(view.id)
+    assert dict(timeline)["leg.routed"] == {"leg": 0, "way": "trunk", "trunk": "carrier"}
+    sent = [data for kind, data in timeline if kind == "sip.sent"]
+    assert [data["what"] for data in sent] == ["INVITE"]
+    assert sent[0]["call_id"] == invite.headers.get("Call-ID")
+    assert (sent[0]["transport"], sent[0]["peer"]) == ("udp", f"127.0.0.1:{x.far.address[1]}")
+    heard = [data for kind, data in timeline if kind == "sip.received"]
+    assert (heard[-1]["what"], heard[-1]["reason"]) == ("486 Busy Here", "Q.850;cause=17")
 
 
 async def _begun(x: Exchange) -> CallId:

@@ -39,13 +39,14 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def test_a_name_of_this_machine(storage: Storage) -> None:
-    storage.directory.add_trunk("carrier", "sip:localhost:5060")
+    trunk = storage.directory.add_trunk("carrier", "sip:localhost:5060")
     hosts = TrunkHosts()
     assert not hosts.has("127.0.0.1")
     hosts.follow(storage.directory.trunks())
     await until(lambda: hosts.has("127.0.0.1"))
     assert not hosts.has("127.0.0.2")
     assert not hosts.has("localhost")
+    assert hosts.trunk_at("127.0.0.1") == trunk.id
     hosts.leave()
 
 

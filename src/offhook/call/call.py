@@ -86,17 +86,21 @@ class Call:
         start: Next,
         tariff: Tariff | None = None,
         hangup_hook: str | None = None,
+        refused: Cause | None = None,
     ) -> Self:
         """Somebody calls us: leg 0 is offered, and the flow runs before it is answered.
 
         `start` is the document to ask for, or the flow itself; an empty flow ends the call with `Cause.NO_FLOW`.
+        `refused`: the call ends at once and nobody is asked; it is told of all the same.
         """
         party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
         view = CallView(id=id, direction=Direction.INCOMING, from_=from_, to=to, created=_utc(now), owner=owner)
         standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
         call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
-        if isinstance(start, Flow) and not start.steps:
+        if refused is not None:
+            call._end(refused)
+        elif isinstance(start, Flow) and not start.steps:
             call._end(Cause.NO_FLOW)
         else:
             call._runner.begin(start)

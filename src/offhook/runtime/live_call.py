@@ -74,7 +74,9 @@ class LiveCall:
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Append to the timeline."""
-        self.services.book.note(self.id, kind, data)
+        book = self.services.book
+        # After its end a call may have been deleted; then nothing more is written of it.
+        (book.noted_late if self.task.over else book.note)(self.id, kind, data)
         if kind == "leg.statistics":
             self.legs_measured += 1
             self._close_timeline()
@@ -142,6 +144,9 @@ class LiveCall:
 
     def _place(self, command: do.PlaceLeg) -> None:
         placement = self.services.routing.place(self.caller, command.target, command.caller_id)
+        if placement.way:
+            routed = {"leg": command.leg, "way": placement.way}
+            self.note("leg.routed", routed | {"trunk": placement.trunk} if placement.trunk else routed)
         if placement.cause is not None:
             self.post(happened.LegEnded(leg=command.leg, cause=placement.cause, detail=placement.detail))
             return

@@ -56,6 +56,10 @@ class Placement:
     tariff: Tariff = field(default_factory=Tariff)
     cause: Cause | None = None
     detail: str = ""
+    way: str = ""
+    """For the timeline: `phone`, `trunk` or `sip`; nothing where there is none."""
+    trunk: str = ""
+    """The name of the trunk, if it goes by one."""
 
 
 class Source(Enum):
@@ -76,6 +80,8 @@ class Arrival:
     """The number that decides what runs: the one dialled, or the phone's own."""
     from_: str
     to: str
+    trunk: str = ""
+    """The name of the trunk it came by."""
 
 
 def _refused(cause: Cause, detail: str) -> Placement:
@@ -105,15 +111,15 @@ class Routing:
         domain: str,
         sip_hosts: Iterable[str],
         any_caller_id: bool,
-        is_trunk_host: Callable[[str], bool] = lambda _: False,
+        trunk_at: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`is_trunk_host`: whether a trunk that is known by its name has this address."""
+        """`trunk_at`: the id of the trunk that is known by its name and has this address."""
         self._directory = directory
         self._prices = prices
         self._bindings = bindings
         self._domain = domain
         self._any_caller_id = any_caller_id
-        self._is_trunk_host = is_trunk_host
+        self._trunk_at = trunk_at
         self._hosts: set[str] = set()
         self._networks: list[IPv4Network | IPv6Network] = []
         for host in sip_hosts:
@@ -172,7 +178,7 @@ class Routing:
         # A phone has one place at a time: the registration that it prefers, or else the newest, is the one that rings.
         binding = bindings[0]
         order = self._order(binding.contact, Uri.sip(user, self._domain), caller_id, self._domain, hop=binding.hop)
-        return Placement(order=order, tariff=self._tariff(phone.number))
+        return Placement(order=order, tariff=self._tariff(phone.number), way="phone")
 
     def _by_trunk(self, number: str, caller_id: str) -> Placement:
         trunks = self._directory.trunks_to(number)
@@ -184,7 +190,7 @@ class Routing:
         # A carrier that knows us by a registration wants its own domain in From.
         domain = uri.host if trunk.username else self._domain
         order = self._order(target, Uri.sip(number, uri.host), caller_id, domain, account=self._account(trunk))
-        return Placement(order=order, tariff=self._tariff(number))
+        return Placement(order=order, tariff=self._tariff(number), way="trunk", trunk=trunk.name)
 
     def _to_sip(self, text: str, caller: Caller, caller_id: str) -> Placement:
         try:
@@ -206,7 +212,7 @@ class Routing:
         # Headers of a URI are wishes for the request and no part of where it goes (section 19.1.5): none is taken.
         target = replace(uri, user=user, headers=())
         plain = Uri(target.scheme, target.user, None, target.host, target.port)
-        return Placement(order=self._order(target, plain, caller_id, self._domain))
+        return Placement(order=self._order(target, plain, caller_id, self._domain), way="sip")
 
     def _host_allowed(self, host: str) -> bool:
         try:
@@ -261,14 +267,15 @@ class Routing:
         phone = self.phone_of(invite.from_.uri)
         if phone is not None:
             return Arrival(source=Source.PHONE, number=phone, from_=phone.number, to=to)
-        if self.is_trunk(invite.hop.remote[0]):
+        trunk = self._trunk_of(invite.hop.remote[0])
+        if trunk is not None:
             number = self._directory.number(to)
             if number is None or number.kind != "trunk":
                 asked = dialled_number(invite.to.uri.username)
                 number, to = self._directory.number(asked), asked
             if number is not None and (number.kind != "trunk" or not number.active):
                 number = None
-            return Arrival(source=Source.TRUNK, number=number, from_=_shown(invite), to=to)
+            return Arrival(source=Source.TRUNK, number=number, from_=_shown(invite), to=to, trunk=trunk)
         return Arrival(source=Source.STRANGER, number=None, from_=_shown(invite), to=to)
 
     def phone_of(self, uri: Uri) -> NumberRow | None:
@@ -280,9 +287,16 @@ class Routing:
 
     def is_trunk(self, host: str) -> bool:
         """Whether calls from an address are a trunk's."""
-        if self._directory.trunks_from(host) or self._is_trunk_host(host):
-            return True
-        return any(_same_host(trunk, host) for trunk in self._directory.trunks())
+        return self._trunk_of(host) is not None
+
+    def _trunk_of(self, host: str) -> str | None:
+        """The name of the trunk that an address is one of; the oldest, if several trunks share it."""
+        for row in self._directory.trunks_from(host):
+            return row.name
+        if (found := self._trunk_at(host)) is not None:
+            named = self._directory.trunk(found)
+            return "" if named is None else named.name
+        return next((row.name for row in self._directory.trunks() if _same_host(row, host)), None)
 
 
 def _same_host(trunk: TrunkRow, host: str) -> bool:

@@ -23,6 +23,7 @@ from offhook.sdp.description import SdpError
 from offhook.sdp.offer_answer import LocalAudio, Negotiated, OfferAnswer, OutOfTurn, Preference, Turn
 from offhook.sip import events as sip
 from offhook.sip.commands import Body, InviteOrder, SessionId
+from offhook.sip.hop import Hop
 
 __all__ = ["LegOwner", "LegState", "SipLeg", "SipLegs"]
 
@@ -107,11 +108,33 @@ class SipLegs:
         made.order, made.tariff = order, tariff
         return made
 
-    def incoming(self, owner: LegOwner, leg: LegId, invite: sip.IncomingInvite) -> SipLeg:
-        """Take up an incoming INVITE as a leg; ports are taken at once, so that an answer need not wait for them."""
+    def read_offer(self, invite: sip.IncomingInvite) -> OfferAnswer:
+        """What a caller offers, for `incoming`: read once, and before anybody is asked what to do with the call.
+
+        Raises `SdpError` for an offer with nothing in it that we can carry: 488 is owed (RFC 3261 section 21.4.26).
+        """
+        sdp = OfferAnswer(session_id=secrets.randbits(SESSION_ID_BITS))
+        if invite.offer is not None:
+            sdp.receive_offer(invite.offer.content)
+        return sdp
+
+    def incoming(
+        self, owner: LegOwner, leg: LegId, invite: sip.IncomingInvite, sdp: OfferAnswer | None = None
+    ) -> SipLeg:
+        """Take up an incoming INVITE as a leg; ports are taken at once, so that an answer need not wait for them.
+
+        `sdp`: what `read_offer` gave; without it the offer is read when it is answered.
+        """
         made = self._made(owner, leg, LegState.OFFERED, None)
         made.session, made.offer = invite.session, invite.offer
+        if sdp is not None:
+            made.sdp = sdp
         self._by_session[invite.session] = made
+        # The endpoint told of the INVITE before there was a leg to tell it of.
+        note = {"leg": leg, "what": "INVITE", **_peer(invite.hop)}
+        if (call_id := invite.headers.get("Call-ID")) is not None:
+            note["call_id"] = call_id
+        owner.note("sip.received", note)
         return made
 
     def ring(self, leg: SipLeg) -> None:
@@ -244,7 +267,8 @@ class SipLegs:
         if leg.offer is None:
             return Body(leg.sdp.offer(leg.local))
         try:
-            leg.sdp.receive_offer(leg.offer.content)
+            if leg.sdp.turn is Turn.NOBODY:
+                leg.sdp.receive_offer(leg.offer.content)
             body, agreed = leg.sdp.answer(leg.local, preference=Preference.OURS)
             keep_outside(agreed, self._host)
         except SdpError as error:
@@ -387,9 +411,18 @@ class SipLegs:
     def _note(leg: SipLeg, event: sip.Milestone) -> None:
         data: dict[str, Any] = {"leg": leg.id, "what": event.what}
         if event.hop is not None:
-            data["transport"] = event.hop.transport
-            data["peer"] = f"{event.hop.remote[0]}:{event.hop.remote[1]}"
+            data |= _peer(event.hop)
+        if event.what == "INVITE":
+            data["call_id"] = event.call_id
+        if event.reason is not None:
+            data["reason"] = event.reason
         leg.owner.note("sip.sent" if event.sent else "sip.received", data)
+
+
+def _peer(hop: Hop) -> dict[str, Any]:
+    """Where a message went or came from."""
+    host, port = hop.remote
+    return {"transport": hop.transport, "peer": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
 
 
 def _info_digit(body: Body) -> str | None:

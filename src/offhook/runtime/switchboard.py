@@ -25,9 +25,10 @@ from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.routing import Arrival, Caller, Source
 from offhook.runtime.services import Services
-from offhook.runtime.sip_causes import status_of
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.runtime.source_guard import REFUSE_S, SourceGuard
+from offhook.sdp.description import SdpError
+from offhook.sdp.offer_answer import OfferAnswer
 from offhook.sip import events as sip
 from offhook.sip.digest import Algorithm, Verdict, compute_ha1
 from offhook.sip.headers.auth import Credentials
@@ -54,6 +55,12 @@ class CallOrder:
     dialect: Dialect
     record: bool = False
     """Record both parties, for the customer to fetch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    cause: Cause
+    why: str
 
 
 def new_call_id() -> CallId:
@@ -171,14 +178,12 @@ class Switchboard:
         if number is None or number.account is None:
             self._reject(invite, NOT_FOUND)
             return
-        if not self._services.book.can_pay(number.account):
-            self._reject(invite, status_of(Cause.NO_CREDIT))
-            return
         self._begin_incoming(invite, arrival, number, number.account)
 
     def _begin_incoming(self, invite: sip.IncomingInvite, arrival: Arrival, number: NumberRow, owner: str) -> None:
         dialect = DIALECTS[number.dialect]
         start, fault = _start_of(number, dialect)
+        refusal, offered = self._refusal(invite, owner)
         call = Call.incoming(
             id=new_call_id(),
             from_=arrival.from_,
@@ -187,6 +192,7 @@ class Switchboard:
             owner=owner,
             dialect=dialect,
             start=start,
+            refused=None if refusal is None else refusal.cause,
         )
         caller = Caller(
             account=owner,
@@ -197,14 +203,27 @@ class Switchboard:
         )
         live = self._enter(call, caller, dialect)
         try:
-            live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite)
+            live.legs[PARTY] = self._services.legs.incoming(live, PARTY, invite, offered)
         except Exception:
             # The driver refuses the caller; the call must not stay among the live ones.
             live.task.abandon()
             raise
+        arrived = {"leg": PARTY, "way": arrival.source.value}
+        live.note("leg.arrived", arrived | {"trunk": arrival.trunk} if arrival.trunk else arrived)
+        if refusal is not None:
+            live.note("call.refused", {"cause": refusal.cause.value, "why": refusal.why})
         if fault:
             live.note("number.unusable", {"number": number.number, "why": fault})
         live.task.begin()
+
+    def _refusal(self, invite: sip.IncomingInvite, owner: str) -> "tuple[_Refusal | None, OfferAnswer | None]":
+        """Why a call is refused before anybody is asked what to do with it; if it is not, what its caller offers."""
+        if not self._services.book.can_pay(owner):
+            return _Refusal(Cause.NO_CREDIT, "the account has no credit left"), None
+        try:
+            return None, self._services.legs.read_offer(invite)
+        except SdpError as error:
+            return _Refusal(Cause.INCOMPATIBLE_MEDIA, str(error)), None
 
     def _reject(self, invite: sip.IncomingInvite, status: int) -> None:
         self._driver.endpoint.reject(invite.session, status, now())

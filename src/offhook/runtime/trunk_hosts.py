@@ -32,11 +32,15 @@ class TrunkHosts:
 
     def has(self, host: str) -> bool:
         """Whether a trunk's name leads to this address."""
+        return self.trunk_at(host) is not None
+
+    def trunk_at(self, host: str) -> str | None:
+        """The id of the trunk whose name leads to this address."""
         try:
             address = ip_address(host)
         except ValueError:
-            return False
-        return any(address in addresses for addresses in self._known.values())
+            return None
+        return next((trunk for trunk, addresses in self._known.items() if address in addresses), None)
 
     def follow(self, trunks: Iterable[TrunkRow]) -> None:
         """From now on these trunks count; their names are looked up at once."""

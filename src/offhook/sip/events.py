@@ -300,6 +300,10 @@ class Milestone:
     """None where the message still waits for a name to be looked up."""
     at: float
     """Wall clock, seconds."""
+    call_id: str = ""
+    """The Call-ID header: what a carrier knows the call by."""
+    reason: str | None = None
+    """The message's Reason header, raw (RFC 3326)."""
 
 
 SessionEvent = (

@@ -56,6 +56,18 @@ def test_milestones_tell_the_call_in_order() -> None:
     ]
 
 
+def test_milestones_carry_the_reason_and_the_name_of_the_call() -> None:
+    bench = Bench()
+    _, invite = bench.call()
+    bench.receive(bench.reply(invite, 486, headers='Reason: Q.850;cause=17;text="user busy"\r\n'))
+    told = []
+    while (event := bench.endpoint.poll_event()) is not None:
+        if isinstance(event, Milestone):
+            told.append(event)
+    assert [each.reason for each in told] == [None, 'Q.850;cause=17;text="user busy"']
+    assert {each.call_id for each in told} == {invite.call_id}
+
+
 def test_milestones_can_be_left_out() -> None:
     bench = Bench(trace=False)
     bench.call()

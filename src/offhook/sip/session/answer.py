@@ -177,7 +177,7 @@ def on_cancel(desk: Sessions, cancel: Transaction, request: Request) -> None:
     if session.asked == invite.key:
         session.asked = ""
     if session.phase is Phase.INCOMING:
-        desk.trace(session, False, "CANCEL", cancel.hop)
+        desk.trace(session, False, "CANCEL", cancel.hop, request)
         desk.trace(session, True, "487 Request Terminated", invite.hop)
         desk.gone(session, HangUpKind.CANCEL, request.headers.get("Reason"))
         desk.end(session, EndCause.REMOTE)

@@ -80,7 +80,7 @@ def on_bye(desk: Sessions, session: Session, tx: Transaction, request: Request) 
         # One branch of a fork went away; the others stand.
         session.early.pop(remote, None)
         return
-    desk.trace(session, False, "BYE", tx.hop)
+    desk.trace(session, False, "BYE", tx.hop, request)
     desk.trace(session, True, "200 OK", tx.hop)
     _refuse_open(desk, session)
     if session.phase is Phase.LEAVING and not session.told_end:

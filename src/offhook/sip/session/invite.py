@@ -94,7 +94,7 @@ def on_provisional(desk: Sessions, session: Session, out: Outgoing, response: Re
         return
     if response.status == 100 or session.phase is not Phase.CALLING:
         return
-    desk.trace(session, False, f"{response.status} {response.reason}", out.hop)
+    desk.trace(session, False, f"{response.status} {response.reason}", out.hop, response)
     tag = response.to.tag or ""
     if tag in session.early:
         session.early[tag].retarget(response)
@@ -165,7 +165,7 @@ def repeat_ack(desk: Sessions, session: Session, response: Response) -> None:
 def on_failure(desk: Sessions, session: Session, out: Outgoing, status: int, response: Response | None) -> None:
     """The end of our INVITE, but for 422, which names the interval to try again with (RFC 4028 section 7.3)."""
     if response is not None:
-        desk.trace(session, False, f"{status} {response.reason}", out.hop)
+        desk.trace(session, False, f"{status} {response.reason}", out.hop, response)
         if status == 422 and session.phase is Phase.CALLING and _longer(session, response):
             request = out.request
             for name, value in offer(session.timer, desk.core.config.session_timer):
@@ -235,7 +235,7 @@ def send_cancel(desk: Sessions, session: Session, out: Outgoing) -> None:
     if session.reason is not None:
         request.headers.add("Reason", session.reason)
     desk.layer.request(request, invite.hop, session.id)
-    desk.trace(session, True, "CANCEL", invite.hop)
+    desk.trace(session, True, "CANCEL", invite.hop, request)
     desk.start(session, "cancel", desk.core.config.timers.patience)
 
 
@@ -255,4 +255,4 @@ def bye(desk: Sessions, session: Session, dialog: Dialog) -> None:
         request.headers.add("Reason", session.reason)
     out = desk.send(session, dialog, Purpose.BYE, request, next_hop)
     if dialog is session.dialog:
-        desk.trace(session, True, "BYE", out.hop)
+        desk.trace(session, True, "BYE", out.hop, request)

@@ -99,11 +99,19 @@ class Sessions:
         """Cancel a timer of the session."""
         self.core.timers.cancel(Owner.SESSION, session.id, name)
 
-    def trace(self, session: Session, sent: bool, what: str, hop: Hop | None) -> None:
-        """Tell of a message that explains the call."""
+    def trace(self, session: Session, sent: bool, what: str, hop: Hop | None, message: Message | None = None) -> None:
+        """Tell of a message that explains the call; `message`: one whose Reason may say more."""
         if self.core.config.trace and not session.told_end:
             self.core.emit(
-                Milestone(session=SessionId(session.id), sent=sent, what=what, hop=hop, at=self.core.now.wall)
+                Milestone(
+                    session=SessionId(session.id),
+                    sent=sent,
+                    what=what,
+                    hop=hop,
+                    at=self.core.now.wall,
+                    call_id=session.call_id,
+                    reason=None if message is None else message.headers.get("Reason"),
+                )
             )
 
     def respond(
