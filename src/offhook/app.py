@@ -32,6 +32,7 @@ from offhook.runtime.media_process import EngineConfig, MediaEngine
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
+from offhook.runtime.signing import KeysOf, signed_by
 from offhook.runtime.sip_driver import SipDriver
 from offhook.runtime.sip_driver import now as sip_now
 from offhook.runtime.sip_legs import SipLegs
@@ -143,7 +144,9 @@ class Server:
         stack.callback(storage.close)
         _bootstrap(storage, settings)
         storage.recordings_dir.mkdir(parents=True, exist_ok=True)
-        hooks = await stack.enter_async_context(Webhooks(UrlGuard(settings.webhook_networks)))
+        hooks = await stack.enter_async_context(
+            Webhooks(UrlGuard(settings.webhook_networks), signer=signed_by(_signing_keys(storage)))
+        )
         book = Book(
             records=storage.records,
             writer=storage.writer,
@@ -404,6 +407,10 @@ def _delivery_policies(directory: Directory, settings: Settings) -> Callable[[st
         return replace(found, every_s=settings.delivery_retry_s) if isinstance(found, Steady) else found
 
     return policy
+
+
+def _signing_keys(storage: Storage) -> KeysOf:
+    return lambda account, now: tuple(key.text for key in storage.signing_keys.in_force(account, now))
 
 
 def _first_id() -> int:

@@ -13,7 +13,8 @@ from offhook.storage.rows import CallRow
 def test_an_account_is_made_and_shown(run: Any) -> None:
     made = run("account", "add", "My company", "--currency", "EUR")
     assert made.status == 0
-    assert re.search(r"^id +u[0-9a-f]{32}\nsecret +[0-9A-F]{32}\nAPI key +[0-9A-F]{32}$", made.out, re.MULTILINE)
+    assert re.search(r"^id +u[0-9a-f]{32}\nsecret +[0-9A-F]{32}\nAPI key +[0-9A-F]{32}\n", made.out, re.MULTILINE)
+    assert re.search(r"^signing key +whsec_[A-Za-z0-9+/]{43}=$", made.out, re.MULTILINE)
     assert "not shown again" in made.err
     as_json = run("account", "add", "Other", "--json").json
     assert {"id", "secret", "api_key"} <= as_json.keys()
@@ -39,6 +40,20 @@ def test_credit(run: Any) -> None:
     run("account", "add", "Ben")
     assert "say which with --account" in run("account", "credit", "5").err
     assert run("account", "credit", "5", "--account", "Ben", "--json").json["name"] == "Ben"
+
+
+def test_signing_keys(run: Any) -> None:
+    made = run("account", "add", "Ann", "--json").json
+    assert f"signing key  {made['signing_key']}" in run("account", "signing-key", "show").out
+    rotated = run("account", "signing-key", "rotate", "--overlap", "2", "--json").json
+    assert [key["signing_key"] for key in rotated["older"]] == [made["signing_key"]]
+    assert rotated["signing_key"] != made["signing_key"]
+    shown = run("account", "signing-key", "show").out
+    assert re.search(rf"^until \d{{4}}-\d\d-\d\d \d\d:\d\d +{re.escape(made['signing_key'])}$", shown, re.MULTILINE)
+    assert run("account", "signing-key", "show", "--json").json == rotated
+    run("account", "signing-key", "rotate", "--overlap", "0")
+    assert "until" not in run("account", "signing-key", "show").out
+    assert run("account", "signing-key", "rotate", "--overlap", "100000").status == 1
 
 
 def test_caller_ids(run: Any) -> None:

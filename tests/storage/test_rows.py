@@ -17,6 +17,7 @@ ROWS: list[tuple[type, Table]] = [
     (rows.EventRow, schema.events),
     (rows.NumberRow, schema.numbers),
     (rows.RecordingRow, schema.recordings),
+    (rows.SigningKeyRow, schema.signing_keys),
     (rows.TransactionRow, schema.transactions),
     (rows.TrunkRow, schema.trunks),
 ]

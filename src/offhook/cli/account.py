@@ -27,6 +27,8 @@ CODE_WAIT_S = 30
 account = typer.Typer(no_args_is_help=True, help="Accounts, their balance, the caller IDs they may show.")
 caller_id = typer.Typer(no_args_is_help=True, help="Numbers that an account may show though they are not ours.")
 account.add_typer(caller_id, name="caller-id")
+signing_key = typer.Typer(no_args_is_help=True, help="The key that webhooks are signed with.")
+account.add_typer(signing_key, name="signing-key")
 
 
 @account.command("add")
@@ -37,7 +39,7 @@ def add(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make an account; prints its id, secret and API key, this once.
+    """Make an account; prints its id, and its secret, API key and signing key, the first two this once.
 
     Example: offhook account add "My company" --currency EUR
     """
@@ -46,8 +48,15 @@ def add(
     if as_json:
         show_json(made)
         return
-    fields([("id", made["id"]), ("secret", made["secret"]), ("API key", made["api_key"])])
-    error_console().print("Keep the secret and the key: they are not shown again.")
+    fields(
+        [
+            ("id", made["id"]),
+            ("secret", made["secret"]),
+            ("API key", made["api_key"]),
+            ("signing key", made["signing_key"]),
+        ]
+    )
+    error_console().print("Keep the secret and the API key: they are not shown again.")
 
 
 @account.command("list")
@@ -94,6 +103,46 @@ def credit(
 def _balance(row: dict[str, Any]) -> str:
     text = money(row["balance"], row["currency"])
     return text if row["limited"] else f"{text} (no limit)"
+
+
+# ── signing keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@signing_key.command("show")
+def show_signing_key(which: AccountOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show the key that an account's webhooks are signed with.
+
+    Example: offhook account signing-key show
+    """
+    with connect(settings_of(config)) as server:
+        found = server.get(path("accounts", which or "-", "signing-key"))
+    _show_keys(found, as_json)
+
+
+@signing_key.command("rotate")
+def rotate_signing_key(
+    overlap: Annotated[
+        float, typer.Option(metavar="HOURS", min=0, help="How long the old key goes on signing beside the new one.")
+    ] = 24.0,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make a new signing key; for a while webhooks carry a signature of each.
+
+    Example: offhook account signing-key rotate --overlap 48
+    """
+    with connect(settings_of(config)) as server:
+        made = server.post(path("accounts", which or "-", "signing-key", "rotate"), {"overlap_h": overlap})
+    _show_keys(made, as_json)
+
+
+def _show_keys(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    older = [("until " + key["expires"][:16].replace("T", " "), key["signing_key"]) for key in found["older"]]
+    fields([("account", found["account"]), ("signing key", found["signing_key"]), *older])
 
 
 # ── caller IDs ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from yarl import URL
 from offhook.hooks.attempt import CONTROL, OK_STATUSES, Attempt, AttemptPolicy, Done, GiveUp, Output, Try
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.request import Headers, WebhookRequest
+from offhook.runtime.signing import Signer
 from offhook.runtime.url_guard import AddressBlocked, GuardedResolver, UrlGuard
 
 __all__ = ["HookResult", "TryMade", "Webhooks"]
@@ -79,8 +80,10 @@ class Webhooks:
     rationed (how many requests there are is decided by calls and by the outbox).
     """
 
-    def __init__(self, guard: UrlGuard) -> None:
+    def __init__(self, guard: UrlGuard, *, signer: Signer = lambda *_: ()) -> None:
+        """`signer`: what adds a signature to each try."""
         self._guard = guard
+        self._signer = signer
         self._session: aiohttp.ClientSession | None = None
         self._user_agent = f"Offhook/{_version()}"
 
@@ -122,7 +125,8 @@ class Webhooks:
         output = attempt.begin(began)
         while isinstance(output, Try):
             sent_at = time.monotonic()
-            heard = await self._send(output, headers, policy.max_body_bytes)
+            signed = self._signer(request, output.body or b"")
+            heard = await self._send(output, (*headers, *signed), policy.max_body_bytes)
             now = time.monotonic()
             tries.append(
                 TryMade(

@@ -14,6 +14,7 @@ __all__ = [
     "EventRow",
     "NumberRow",
     "RecordingRow",
+    "SigningKeyRow",
     "TransactionRow",
     "TrunkRow",
     "columns_of",
@@ -207,6 +208,20 @@ class ChargeRow:
     """`/Calls/<id>`; the second part is the category."""
     cost: int
     created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeyRow:
+    """A key that an account's webhooks are signed with."""
+
+    account: str
+    number: int
+    """From 1; the highest is the newest."""
+    sealed: bytes
+    """Encrypted: it signs, and is shown again."""
+    created: datetime
+    expires: datetime | None = None
+    """Until when it signs beside a newer one; `None`: it is the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

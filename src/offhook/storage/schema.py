@@ -36,6 +36,7 @@ __all__ = [
     "numbers",
     "outbox",
     "recordings",
+    "signing_keys",
     "transactions",
     "trunks",
 ]
@@ -226,4 +227,14 @@ outbox = Table(
     Index("outbox_by_state", "state", "created"),
     Index("outbox_by_created", "created"),
     Index("outbox_by_done", "done"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("account", String(33), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=True),
 )

@@ -14,6 +14,7 @@ __all__ = [
     "DELETE_EVENTS",
     "DELETE_NUMBER",
     "DELETE_RECORDING",
+    "DELETE_SIGNING_KEY",
     "DELETE_TRUNK",
     "ERASE_CALL",
     "INSERT_CALLER_ID",
@@ -25,6 +26,7 @@ __all__ = [
     "SAVE_CALL",
     "SAVE_DELIVERY",
     "SAVE_NUMBER",
+    "SAVE_SIGNING_KEY",
     "SAVE_TRUNK",
 ]
 
@@ -43,6 +45,7 @@ SAVE_ACCOUNT = _save(schema.accounts)
 SAVE_CALL = _save(schema.calls)
 SAVE_DELIVERY = _save(schema.outbox)
 SAVE_NUMBER = _save(schema.numbers)
+SAVE_SIGNING_KEY = _save(schema.signing_keys)
 SAVE_TRUNK = _save(schema.trunks)
 INSERT_CALLER_ID = sqlite_insert(schema.caller_ids).on_conflict_do_nothing()
 INSERT_EVENT = insert(schema.events)
@@ -62,6 +65,9 @@ DELETE_DELIVERIES_OF_CALL = delete(schema.outbox).where(
 )
 DELETE_RECORDING = delete(schema.recordings).where(
     schema.recordings.c.call_id == bindparam("of_call"), schema.recordings.c.number == bindparam("of_number")
+)
+DELETE_SIGNING_KEY = delete(schema.signing_keys).where(
+    schema.signing_keys.c.account == bindparam("of_account"), schema.signing_keys.c.number == bindparam("of_number")
 )
 ERASE_CALL = (
     update(schema.calls)

@@ -20,6 +20,7 @@ from offhook.storage.deliveries import Deliveries
 from offhook.storage.directory import Directory
 from offhook.storage.keys import ServerKey
 from offhook.storage.records import Records
+from offhook.storage.signing_keys import SigningKeys
 from offhook.storage.writer import Writer
 
 __all__ = ["InUse", "Storage"]
@@ -47,6 +48,7 @@ class Storage:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
         with engine.connect() as connection:
             self.directory = Directory(connection, self.writer, key)
+            self.signing_keys = SigningKeys(connection, self.writer, key)
         self.records = Records(self.writer)
         self.deliveries = Deliveries(self.writer)
 

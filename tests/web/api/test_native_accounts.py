@@ -35,3 +35,34 @@ async def test_caller_ids(client: Client) -> None:
     assert await client.error("POST", path, {"number": "Ann"}) == (400, "invalid_number")
     await client.ok("DELETE", f"{path}/+46700000001")
     assert await client.error("DELETE", f"{path}/+46700000001") == (404, "no_caller_id")
+
+
+async def test_a_signing_key_is_shown_again_and_exchanged(client: Client) -> None:
+    made = await client.ok("POST", "/v1/accounts", {"name": "Ann"})
+    shown = await client.ok("GET", "/v1/accounts/Ann/signing-key")
+    assert (shown["signing_key"], shown["older"]) == (made["signing_key"], [])
+    rotated = await client.ok("POST", "/v1/accounts/Ann/signing-key/rotate")
+    assert [key["signing_key"] for key in rotated["older"]] == [made["signing_key"]]
+    assert await client.ok("GET", "/v1/accounts/Ann/signing-key") == rotated
+    ended = await client.ok("POST", "/v1/accounts/Ann/signing-key/rotate", {"overlap_h": 0})
+    assert ended["older"] == []
+    for overlap in (-1, 721, "x"):
+        body = {"overlap_h": overlap}
+        error = await client.error("POST", "/v1/accounts/Ann/signing-key/rotate", body)
+        assert error == (400, "invalid_request")
+
+
+async def test_an_account_sees_its_own_key_and_those_of_its_subaccounts(client: Client) -> None:
+    client.world.give("sub")
+    sub = client.world.vars["sub"]
+    own = await client.ok("GET", "/v1/accounts/-/signing-key", account=MAIN)
+    below = await client.ok("GET", f"/v1/accounts/{sub}/signing-key", account=MAIN)
+    assert own["account"] == MAIN
+    assert below["account"] == sub
+    assert own["signing_key"] != below["signing_key"]
+    assert await client.ok("GET", "/v1/accounts/-/signing-key", account=sub) == below
+    assert await client.error("GET", f"/v1/accounts/{MAIN}/signing-key", account=sub) == (403, "not_yours")
+    assert await client.error("GET", f"/v1/accounts/{client.world.vars['other']}/signing-key", account=MAIN) == (
+        403,
+        "not_yours",
+    )

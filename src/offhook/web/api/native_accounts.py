@@ -1,14 +1,21 @@
 """`/v1/accounts`: accounts, their balance and caller IDs."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
-from offhook.web.api.native_request import Admin, Asking, NativeError, e164, moment
+from offhook.storage.signing_keys import SigningKey
+from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e164, moment
 
 __all__ = ["account_json", "router"]
+
+OVERLAP_H = 24.0
+OVERLAP_MOST_H = 30 * 24.0
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
@@ -26,6 +33,14 @@ class BalanceBody(BaseModel):
     """What is to be left."""
 
     amount: Annotated[int | None, Field(description="In 1/10000 of the currency; null: no limit any more.")]
+
+
+class RotationBody(BaseModel):
+    """How a signing key is exchanged."""
+
+    overlap_h: Annotated[
+        float, Field(ge=0, le=OVERLAP_MOST_H, description="Hours that the old key goes on signing beside the new one.")
+    ] = OVERLAP_H
 
 
 class CallerIdBody(BaseModel):
@@ -57,13 +72,19 @@ async def list_accounts(caller: Asking) -> dict[str, Any]:
 
 @router.post("")
 async def add_account(caller: Admin, body: NewAccountBody) -> dict[str, Any]:
-    """Makes an account. Its secret and API key are shown this once."""
+    """Makes an account. Its secret and API key are shown this once, its signing key again."""
     storage = caller.native.storage
     made = storage.directory.add_account(
         body.name, currency=body.currency, email=body.email, mobile_number=body.mobile_number
     )
+    signing_key = storage.signing_keys.in_force(made.row.id, utc_now())[0].text
     await storage.writer.flush()
-    return {**account_json(made.row), "secret": made.secret, "api_key": made.api_key}
+    return {
+        **account_json(made.row),
+        "secret": made.secret,
+        "api_key": made.api_key,
+        "signing_key": signing_key,
+    }
 
 
 @router.put("/{account}/balance")
@@ -73,6 +94,35 @@ async def set_balance(caller: Admin, account: str, body: BalanceBody) -> dict[st
     row = storage.directory.set_balance(caller.which(_named(account)).id, body.amount)
     await storage.writer.flush()
     return account_json(row)
+
+
+@router.get("/{account}/signing-key")
+async def show_signing_key(caller: Asking, account: str) -> dict[str, Any]:
+    """The key that its webhooks are signed with, and those that still sign beside it."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    keys = storage.signing_keys.in_force(owner.id, utc_now())
+    await storage.writer.flush()
+    return _signing_key_json(owner, keys)
+
+
+@router.post("/{account}/signing-key/rotate")
+async def rotate_signing_key(caller: Asking, account: str, body: RotationBody = RotationBody()) -> dict[str, Any]:
+    """Makes a new one; the old one goes on signing beside it for `overlap_h`."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    now = utc_now()
+    storage.signing_keys.rotate(owner.id, now, timedelta(hours=body.overlap_h))
+    await storage.writer.flush()
+    return _signing_key_json(owner, storage.signing_keys.in_force(owner.id, now))
+
+
+def _signing_key_json(owner: AccountRow, keys: Sequence[SigningKey]) -> dict[str, Any]:
+    newest, *older = keys
+    return {
+        "account": owner.id,
+        "signing_key": newest.text,
+        "created": moment(newest.created),
+        "older": [{"signing_key": key.text, "expires": moment(key.expires)} for key in older],
+    }
 
 
 @router.get("/{account}/caller-ids")
@@ -99,6 +149,14 @@ async def remove_caller_id(caller: Admin, account: str, number: str) -> dict[str
         raise NativeError(404, "no_caller_id", f"{number} is no caller ID of {owner.name}")
     await storage.writer.flush()
     return {"account": owner.id, "number": number, "removed": True}
+
+
+def _of(caller: Caller, account: str) -> AccountRow:
+    """The account that is meant; an account may name one of its subaccounts too. Raises `NativeError`."""
+    found = caller.native.storage.directory.account(account)
+    if caller.account is not None and found is not None and found.parent == caller.account.id:
+        return found
+    return caller.which(_named(account))
 
 
 def _named(account: str) -> str | None:
