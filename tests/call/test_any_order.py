@@ -18,6 +18,7 @@ from offhook.call.commands import (
     JoinLegs,
     LegId,
     OweHangup,
+    OweStatus,
     PartLegs,
     PlaceLeg,
     PlaybackId,
@@ -51,6 +52,7 @@ from offhook.flow.verbs import (
     Goto,
     Hangup,
     HangupAs,
+    LegStage,
     NamedSound,
     Notify,
     NumberTarget,
@@ -60,6 +62,8 @@ from offhook.flow.verbs import (
     RecordCall,
     SentDigits,
     SetHangupHook,
+    StatusHook,
+    Treatment,
     UnusableSound,
     UnusableTarget,
     UrlSound,
@@ -82,10 +86,24 @@ sounds = st.lists(
     ),
     max_size=3,
 ).map(tuple)
-targets = st.lists(
-    st.sampled_from([NumberTarget(number="+1"), NumberTarget(number="+2"), UnusableTarget(text="x")]), max_size=3
-).map(tuple)
 seconds = st.sampled_from([0.0, 1.0, 5.0, 1e4])
+status_hooks = st.builds(StatusHook, url=st.just("https://status"), stages=st.frozensets(st.sampled_from(LegStage)))
+treatments = st.builds(
+    Treatment,
+    ring_timeout_s=st.none() | seconds,
+    time_limit_s=st.none() | seconds,
+    send_digits=st.sampled_from(["", "P1"]),
+    briefing=st.none() | st.just(Document(url="https://app.example/whisper")),
+    record=st.booleans(),
+    told=st.none() | status_hooks,
+)
+targets = st.lists(
+    st.one_of(
+        st.sampled_from([NumberTarget(number="+1"), NumberTarget(number="+2"), UnusableTarget(text="x")]),
+        st.builds(NumberTarget, number=st.just("+3"), treatment=treatments),
+    ),
+    max_size=3,
+).map(tuple)
 
 verbs: st.SearchStrategy[Verb] = st.one_of(
     st.builds(Play, sounds=sounds, loop=st.integers(0, 2), skippable=st.booleans()),
@@ -99,7 +117,7 @@ verbs: st.SearchStrategy[Verb] = st.one_of(
         finish_keys=st.sampled_from([frozenset("#"), frozenset()]),
         skippable=st.booleans(),
     ),
-    st.builds(Dial, targets=targets, ring_timeout_s=seconds, time_limit_s=st.none() | seconds),
+    st.builds(Dial, targets=targets, ring_timeout_s=seconds, time_limit_s=st.none() | seconds, record=st.booleans()),
     st.builds(Record, deliver_to=st.none() | st.just("https://r"), keep_as=st.none() | st.just("name"), max_s=seconds),
     st.builds(RecordCall, deliver_to=st.none() | st.just("https://all")),
     st.just(SetHangupHook(url="https://end")),
@@ -185,11 +203,24 @@ def check_the_end(world: World, told: list[Event]) -> None:
                 pass
     assert not joined
     assert len({each.request for each in world.all(FetchDocument)}) == len(world.all(FetchDocument))
+    check_the_statuses(world)
     view = world.finished
     assert view.state is not CallState.ONGOING
     assert view.cause is not None
     assert (view.state is CallState.SUCCESS) == (view.start is not None)
     assert all(leg.state is not CallState.ONGOING for leg in view.legs)
+
+
+def check_the_statuses(world: World) -> None:
+    """Whoever is told of a leg hears of its stages in order, each at most once, and of its end for certain."""
+    order = list(LegStage)
+    for place in world.all(PlaceLeg):
+        hook = place.target.treatment.told
+        stages = [each.stage for each in world.all(OweStatus) if each.leg == place.leg]
+        assert stages == sorted(set(stages), key=order.index)
+        assert set(stages) <= (frozenset() if hook is None else hook.stages)
+        if hook is not None and LegStage.COMPLETED in hook.stages:
+            assert stages[-1] is LegStage.COMPLETED
 
 
 @given(

@@ -13,13 +13,16 @@ from offhook.call.commands import (
     HangUpLeg,
     Note,
     OweHangup,
+    OweStatus,
     PlaceLeg,
     PrepareSound,
+    SendDigits,
     StartPlayback,
     StartRecording,
 )
 from offhook.call.events import (
     CreditGone,
+    DigitsSent,
     DocumentArrived,
     DocumentFailed,
     HangUp,
@@ -33,11 +36,14 @@ from offhook.flow.program import Flow
 from offhook.flow.verbs import (
     Dial,
     Gather,
+    LegStage,
     NumberTarget,
     Play,
     Record,
     RecordCall,
     SetHangupHook,
+    StatusHook,
+    Treatment,
     UnusableSound,
     UnusableTarget,
     UrlSound,
@@ -76,6 +82,50 @@ def test_an_outgoing_call_asks_when_it_is_answered() -> None:
     assert (view.direction, view.from_, view.to, view.ring_timeout_s) == (Direction.OUTGOING, OURS, FRIEND, 45)
     assert view.start is not None
     assert (view.start - view.created).total_seconds() == 3.25
+
+
+def test_keys_are_sent_to_who_answers_before_anything_is_asked() -> None:
+    """DIDforSale section 1.4(3): `senddigits` first, then the document."""
+    world = outgoing(start=ask(), answered=False, send_digits="PPPP101")
+    world.placed(A)
+    world.new()
+    (sending,) = world.answers(A)
+    assert sending == SendDigits(leg=A, request=world.last(SendDigits).request, keys="PPPP101")
+    assert world.presses("1") == []
+    (fetch,) = world.tell(DigitsSent(leg=A, request=world.last(SendDigits).request))
+    assert isinstance(fetch, FetchDocument)
+    assert world.tell(DigitsSent(leg=A, request=world.last(SendDigits).request)) == []
+
+
+def test_keys_that_were_on_their_way_when_it_ended_begin_nothing() -> None:
+    world = outgoing(start=ask(), answered=False, send_digits="101")
+    world.answers(A)
+    world.tell(HangUp(cause=Cause.NORMAL))
+    assert world.tell(DigitsSent(leg=A, request=world.last(SendDigits).request)) == []
+    world.ends(A)
+    assert world.all(FetchDocument) == []
+
+
+def test_a_call_without_a_document_joins_two() -> None:
+    """DIDforSale section 1.4(5): without `url` the answered call is connected, and both legs tell one hook."""
+    hook = StatusHook(url=END, stages=frozenset(LegStage))
+    second = NumberTarget(number="+18005797676", treatment=Treatment(told=hook))
+    world = outgoing(Dial(targets=(second,)), told=hook, send_digits="1", answered=False)
+    world.placed(A)
+    world.answers(A)
+    world.tell(DigitsSent(leg=A, request=world.last(SendDigits).request))
+    assert (world.last(PlaceLeg).target, world.last(PlaceLeg).caller_id) == (second, FRIEND)
+    world.answers(B)
+    world.ends(B)
+    world.ends(A)
+    assert [(each.leg, each.stage.value) for each in world.all(OweStatus)] == [
+        (A, "initiated"),
+        (A, "answered"),
+        (B, "initiated"),
+        (B, "answered"),
+        (B, "completed"),
+        (A, "completed"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from tests.support.sounds import RATE, encoded
 
 from offhook.call import commands as do
 from offhook.call import events as happened
+from offhook.flow.document import Document
+from offhook.flow.program import Flow, Step
+from offhook.flow.verbs import Dial, LegStage, NumberTarget, StatusHook, Treatment
 from offhook.flow.view import CallId, Cause
 from offhook.media import commands as engine
 from offhook.media import events as said
@@ -25,6 +28,8 @@ from offhook.runtime.sound.library import SoundLibrary
 from offhook.sip import events as sip
 from offhook.storage.records import recording_by_id
 from offhook.storage.store import Storage
+
+OTHER = "+46700000002"
 
 
 class Engine:
@@ -205,6 +210,53 @@ async def test_keys_reach_the_flow(storage: Storage) -> None:
         assert (await app.hook("/key")).fields["result"] == "7"
         assert x.line.all(engine.StopPlayback) != []
         await x.over()
+
+
+# ── a called party's own flow, and who is told of legs ───────────────────────────────────────────────────────────────
+
+
+async def test_a_called_party_is_sent_keys_and_briefed_before_being_joined(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/whisper", {"play": "sound/beep"})
+        briefed = Treatment(send_digits="P7", briefing=Document(url=app.url + "/whisper", method="GET"))
+        view = x.dial(flow=Flow(steps=(Step(verb=Dial(targets=(NumberTarget(number=OTHER, treatment=briefed),))),)))
+        await x.far_answers()
+        ours = Engine(x)
+        ringback = await ours.asked(engine.Play)
+        await x.far_answers()
+        keys = await ours.asked(engine.SendDigits)
+        second = x.line.all(engine.OpenSession)[1].session
+        assert (keys.session, ringback.session == second) == (second, False)
+        assert app.got("/whisper") == []
+        x.line.tell(said.DigitsSent(session=second, request=keys.request, reason=said.DigitsEnd.SENT))
+        assert (await app.hook("/whisper")).method == "GET"
+        beep = await ours.asked(engine.Play, 2)
+        assert beep.session == second
+        assert x.line.all(engine.Bridge) == []
+        ours.played(beep)
+        assert {(await ours.asked(engine.Bridge)).a, x.line.last(engine.Bridge).b} == {second, ringback.session}
+        x.board.hang_up(view.id)
+        await x.over()
+        begun = [data for kind, data in await x.timeline(view.id) if kind == "verb.begun"]
+        assert [(data["verb"], data.get("leg")) for data in begun] == [("dial", None), ("play", 1)]
+
+
+async def test_who_is_told_of_a_leg_hears_of_each_stage_in_order(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        app.on("/status", "")
+        told = StatusHook(
+            url=app.url + "/status?a=b", method="GET", stages=frozenset(LegStage), extra=(("token", "1"),)
+        )
+        x.dial(told=told, send_digits="1")
+        await x.far_answers()
+        keys = await Engine(x).asked(engine.SendDigits)
+        x.line.tell(said.DigitsSent(session=keys.session, request=keys.request, reason=said.DigitsEnd.SENT))
+        await x.over()
+        await app.hook("/status", 3)
+        assert [hook.method for hook in app.got("/status")] == ["GET"] * 3
+        fields = [hook.fields for hook in app.got("/status")]
+        assert [each["status"] for each in fields] == ["initiated", "answered", "completed"]
+        assert {(each["a"], each["token"], each["to"]) for each in fields} == {("b", "1", FAR)}
 
 
 # ── recordings ───────────────────────────────────────────────────────────────────────────────────────────────────────

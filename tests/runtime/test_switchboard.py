@@ -350,6 +350,26 @@ async def test_the_carriers_callers_number_may_be_shown_on(storage: Storage) -> 
         await x.over()
 
 
+@pytest.mark.parametrize(
+    ("from_", "name"),
+    [
+        ('"Eva Ek" <sip:+46733333333@carrier.example>', "Eva Ek"),
+        ("<sip:+46733333333@carrier.example>", ""),
+        ('"Eva Ek" <sip:anonymous@anonymous.invalid>', ""),
+    ],
+)
+async def test_the_name_that_the_network_gives_a_caller_is_known(storage: Storage, from_: str, name: str) -> None:
+    async with exchange(storage) as x:
+        x.runs('{"play":"sound/ringback"}')
+        x.call_us(from_=from_)
+        await x.far.wait(sip.Answered)
+        view = x.board.view(x.only_call)
+        assert view is not None
+        assert view.caller_name == name
+        x.board.end_all(Cause.NORMAL)
+        await x.over()
+
+
 async def test_a_phone_with_a_wrong_password_calls_nobody(storage: Storage) -> None:
     async with exchange(storage) as x, party() as phone:
         x.runs('{"play":"sound/beep"}', PHONE)

@@ -77,8 +77,8 @@ class Exchange:
         self.storage.directory.change_number(row.id, voice_start=voice_start)
 
     def dial(self, start: str = "{}", *, to: str = FAR, from_: str = OURS, **more: Any) -> CallView:
-        """A call as an API asks for it."""
-        read = read_start(start, ELKS, method="POST")
+        """A call as an API asks for it; `flow` instead of a `start` that some dialect can write."""
+        read = Reading(flow=more.pop("flow")) if "flow" in more else read_start(start, ELKS, method="POST")
         target: Target = more.pop("target", NumberTarget(number=to))
         return self.board.place(
             CallOrder(

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, assert_never
 
 from offhook.call import recordings
-from offhook.call.commands import Charge, Command, Finished, OweHangup
+from offhook.call.commands import Charge, Command, Finished, OweHangup, SendDigits
 from offhook.call.events import (
     CreditGone,
     DigitPressed,
@@ -53,10 +53,11 @@ from offhook.call.policy import (
 )
 from offhook.call.runner import Runner
 from offhook.call.stage import PARTY, Stage, Standing, WholeCall, target_text
+from offhook.call.status import owe_statuses
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.interpreter import End
 from offhook.flow.program import Flow, Next
-from offhook.flow.verbs import HangupAs, Target
+from offhook.flow.verbs import HangupAs, StatusHook, Target
 from offhook.flow.view import CallId, CallView, Cause, Direction
 
 __all__ = ["Call"]
@@ -87,14 +88,24 @@ class Call:
         tariff: Tariff | None = None,
         hangup_hook: str | None = None,
         refused: Cause | None = None,
+        caller_name: str = "",
     ) -> Self:
         """Somebody calls us: leg 0 is offered, and the flow runs before it is answered.
 
         `start` is the document to ask for, or the flow itself; an empty flow ends the call with `Cause.NO_FLOW`.
         `refused`: the call ends at once and nobody is asked; it is told of all the same.
+        `caller_name`: what the caller's network calls them.
         """
         party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
-        view = CallView(id=id, direction=Direction.INCOMING, from_=from_, to=to, created=_utc(now), owner=owner)
+        view = CallView(
+            id=id,
+            direction=Direction.INCOMING,
+            from_=from_,
+            to=to,
+            created=_utc(now),
+            owner=owner,
+            caller_name=caller_name,
+        )
         standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
         call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
@@ -121,10 +132,13 @@ class Call:
         ring_timeout: float,
         hangup_hook: str | None = None,
         record: bool = False,
+        told: StatusHook | None = None,
+        send_digits: str = "",
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
-        `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched.
+        `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched. `told`: who
+        is told how leg 0 fares. `send_digits`: keys sent after the answer and before the flow, as in `SentDigits`.
         """
         ring_s = ring_timeout_s(ring_timeout)
         to = target_text(target)
@@ -139,9 +153,9 @@ class Call:
         )
         whole_call = WholeCall(deliver_to=None) if record else None
         standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)
-        call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
+        call = cls(Facts(view=view, standing=standing, start=start, first_keys=send_digits), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
-        party = call._stage.place(target, from_)
+        party = call._stage.place(target, from_, told)
         call._facts.ring_deadline = call._stage.after(ring_s)
         if party.gone:
             call._end(party.cause or Cause.NOT_FOUND)
@@ -163,8 +177,10 @@ class Call:
             case RecordingEnded():
                 self._facts.view = recordings.book(event, self._facts.view, self._dialect, self._stage)
                 self._runner.hear(event)
-            case DigitPressed() | SoundReady() | SoundFailed() | PlaybackEnded() | DigitsSent():
+            case DigitPressed() | SoundReady() | SoundFailed() | PlaybackEnded():
                 self._runner.hear(event)
+            case DigitsSent():
+                self._keys_are_out(event)
             case CreditGone():
                 self._end(Cause.NO_CREDIT)
             case HangUp():
@@ -248,8 +264,18 @@ class Call:
         start_whole_call(self._stage)
         if self._runner.begun:
             self._runner.hear(event)
+        elif self._facts.first_keys:
+            self._facts.sending = self._stage.next_request()
+            self._stage.say(SendDigits(leg=PARTY, request=self._facts.sending, keys=self._facts.first_keys))
         else:
             self._runner.begin(self._facts.start)
+
+    def _keys_are_out(self, event: DigitsSent) -> None:
+        if event.request == self._facts.sending:
+            self._facts.sending = None
+            self._runner.begin(self._facts.start)
+        else:
+            self._runner.hear(event)
 
     # ── the flow ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,7 +301,7 @@ class Call:
         if facts.watchdog is not None:
             return
         facts.watchdog = stage.after(ENDING_WATCHDOG_S)
-        facts.ring_deadline = None
+        facts.ring_deadline = facts.sending = None
         self._runner.end(cause)
         facts.view = replace(
             facts.view, end=_utc(stage.now), cause=cause, state=call_state(cause, answered=facts.view.start is not None)
@@ -299,6 +325,7 @@ class Call:
 
     def _finish_if_over(self) -> None:
         facts, stage = self._facts, self._stage
+        owe_statuses(stage, self.view, self._dialect)
         if facts.watchdog is None or facts.finished or stage.standing.recordings:
             return
         if any(leg.state is not LegState.ENDED for leg in stage.legs.values()):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from offhook.call.commands import RequestId
 from offhook.call.events import Now
 from offhook.call.plain import Mono, from_plain, to_plain
 from offhook.call.script import Script
@@ -28,6 +29,10 @@ class Facts:
     standing: Standing
     start: Next
     """What runs: at once for an incoming call, with the answer for an outgoing one."""
+    first_keys: str = ""
+    """Sent to the first party of an outgoing call when it answers, before the flow runs."""
+    sending: RequestId | None = None
+    """Those keys, on their way."""
     scripts: dict[ScriptId, Script] = field(default_factory=dict)
     """The flows under way: the call's own and those that run beside it."""
     ring_deadline: Mono | None = None

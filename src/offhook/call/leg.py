@@ -11,6 +11,7 @@ from typing import assert_never
 from offhook.call.commands import AnswerLeg, Command, EarlyMediaLeg, HangUpLeg, LegId, RingLeg
 from offhook.call.events import LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Now, Tariff
 from offhook.call.plain import Mono
+from offhook.flow.targets import LegStage, StatusHook
 from offhook.flow.view import CallState, Cause, Direction, LegView
 
 __all__ = ["Leg", "LegEvent", "LegState"]
@@ -58,6 +59,12 @@ class Leg:
     next_charge: Mono | None = None
     """When the next minute begins, for a leg that costs by the minute."""
     cause: Cause | None = None
+    told: StatusHook | None = None
+    """Who is told how it fares."""
+    stages_told: tuple[LegStage, ...] = ()
+    """What it has reached, whether the hook wanted to know or not."""
+    recording_url: str = ""
+    """Of the last recording of what it said and heard."""
 
     @property
     def unanswered(self) -> bool:
@@ -196,4 +203,5 @@ class Leg:
             duration_s=self.seconds,
             number=self.id,
             direction=Direction.INCOMING if self.incoming else Direction.OUTGOING,
+            recording_url=self.recording_url,
         )

@@ -12,7 +12,9 @@ from offhook.flow.verbs import HangupAs
 from offhook.flow.view import CallState, Cause
 
 __all__ = [
+    "BRIEFING_MAX_S",
     "ENDING_WATCHDOG_S",
+    "RECORDING_CLOSES_S",
     "RECORDING_MIN_MS",
     "RECORDING_MIN_VOICED_MS",
     "RING_MAX_S",
@@ -38,6 +40,10 @@ RECORDING_MIN_VOICED_MS = 100
 """A recording below either is `tooshort`: nobody spoke, and nothing is kept."""
 WAITED_S = 0.1
 """A step that took less has not waited, and counts against the limit for loops."""
+BRIEFING_MAX_S = 300.0
+"""A flow that briefs somebody must come to its end, since a caller hears it ring meanwhile."""
+RECORDING_CLOSES_S = 5.0
+"""How long the outcome of a recorded talk waits for the recording to be closed, so that it can be named."""
 ENDING_WATCHDOG_S = 40.0
 """A call that is ending is over after this, whatever is missing: 64*T1 of a BYE (RFC 3261 17.1.2.2) and some more."""
 MINUTE_S = 60.0

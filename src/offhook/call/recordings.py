@@ -46,6 +46,8 @@ def book(event: RecordingEnded, view: CallView, dialect: Dialect, stage: Stage) 
         duration_s=duration_s,
         wav_url=event.wav_url,
     )
+    if recording.both:
+        stage.legs[recording.leg].recording_url = event.wav_url
     view = replace(view, recordings=(*view.recordings, f"{view.id}-r{event.index}"))
     if recording.deliver_to is not None:
         stage.note("recording.owed", recording=event.recording, url=shown_url(recording.deliver_to))

@@ -14,7 +14,7 @@ from offhook.call.leg import Leg, LegState
 from offhook.call.plain import Mono
 from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
 from offhook.flow.program import Next
-from offhook.flow.targets import target_text
+from offhook.flow.targets import StatusHook, target_text
 from offhook.flow.verbs import HangupAs, Notify, Target, UnusableTarget
 from offhook.flow.view import Cause
 
@@ -93,7 +93,8 @@ class OpenRecording:
     leg: LegId
     deliver_to: str | None
     keep_as: str | None
-    whole_call: bool
+    both: bool
+    """Also what the leg hears."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,8 +175,11 @@ class Stage:
         self.standing.requests += 1
         return RequestId(self.standing.requests)
 
-    def place(self, target: Target, caller_id: str) -> Leg:
-        """Call somebody. What is no target has failed already when this returns."""
+    def place(self, target: Target, caller_id: str, told: StatusHook | None = None) -> Leg:
+        """Call somebody. What is no target has failed already when this returns.
+
+        `told`: who is told how the leg fares; unless given, as the target's treatment has it.
+        """
         leg = Leg(
             id=LegId(len(self.legs)),
             incoming=False,
@@ -183,6 +187,7 @@ class Stage:
             from_=caller_id,
             state=LegState.PLACING,
             tariff=Tariff(),
+            told=told or target.treatment.told,
         )
         self.legs[leg.id] = leg
         self.note("leg.placed", leg=leg.id, to=leg.to, caller_id=caller_id)
@@ -212,7 +217,7 @@ class Stage:
         *,
         deliver_to: str | None,
         keep_as: str | None = None,
-        whole_call: bool = False,
+        both: bool = False,
         max_s: float | None = None,
         silence_s: float | None = None,
         leg: LegId | None = None,
@@ -221,22 +226,20 @@ class Stage:
         leg = self.party.id if leg is None else leg
         self.standing.recordings_begun += 1
         recording = RecordingId(self.standing.recordings_begun)
-        self.standing.recordings[recording] = OpenRecording(
-            leg=leg, deliver_to=deliver_to, keep_as=keep_as, whole_call=whole_call
-        )
+        self.standing.recordings[recording] = OpenRecording(leg=leg, deliver_to=deliver_to, keep_as=keep_as, both=both)
         self.say(
             StartRecording(
                 leg=leg,
                 recording=recording,
-                both=whole_call,
+                both=both,
                 max_s=max_s,
                 silence_s=silence_s,
                 keep_as=keep_as,
-                min_ms=0 if whole_call else RECORDING_MIN_MS,
-                min_voiced_ms=0 if whole_call else RECORDING_MIN_VOICED_MS,
+                min_ms=0 if both else RECORDING_MIN_MS,
+                min_voiced_ms=0 if both else RECORDING_MIN_VOICED_MS,
             )
         )
-        self.note("recording.begun", recording=recording, both=whole_call, keep_as=keep_as)
+        self.note("recording.begun", recording=recording, both=both, keep_as=keep_as)
         return recording
 
     def type_ahead(self, key: str) -> None:

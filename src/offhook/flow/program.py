@@ -39,7 +39,7 @@ class Outcome:
     leg: int | None = None
     """Of a Dial: the number of the leg it is about (`CallView.leg_of`)."""
     seconds: int = 0
-    """Of a Dial: how long the two were joined; of a Record: its length."""
+    """Of a Dial: how long that leg was connected; of a Record: its length."""
     recording_url: str = ""
     """Of a Dial or a Record; empty if nothing was kept."""
 

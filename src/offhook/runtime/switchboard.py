@@ -19,11 +19,11 @@ from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Flow, Next
-from offhook.flow.verbs import Target
+from offhook.flow.verbs import StatusHook, Target
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
-from offhook.runtime.routing import Arrival, Caller, Source
+from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Source
 from offhook.runtime.services import Services
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.runtime.source_guard import REFUSE_S, SourceGuard
@@ -55,6 +55,10 @@ class CallOrder:
     dialect: Dialect
     record: bool = False
     """Record both parties, for the customer to fetch."""
+    told: StatusHook | None = None
+    """Who is told how the party fares."""
+    send_digits: str = ""
+    """Keys for the party after its answer, before anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class Switchboard:
             ring_timeout=order.ring_timeout_s,
             hangup_hook=order.hangup_hook,
             record=order.record,
+            told=order.told,
+            send_digits=order.send_digits,
         )
         view = call.view()
         caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
@@ -193,6 +199,7 @@ class Switchboard:
             dialect=dialect,
             start=start,
             refused=None if refusal is None else refusal.cause,
+            caller_name="" if arrival.from_ == ANONYMOUS else invite.from_.display or "",
         )
         caller = Caller(
             account=owner,

@@ -13,10 +13,22 @@ from offhook.call.commands import (
     PrepareSound,
     RingLeg,
     StartPlayback,
+    StartRecording,
     StopPlayback,
 )
 from offhook.call.events import LegHeld, PlaybackEnded, SoundFailed
-from offhook.flow.verbs import Dial, NamedSound, NumberTarget, Play, SipTarget, UnusableTarget, UrlSound
+from offhook.call.policy import RECORDING_CLOSES_S
+from offhook.flow.program import Outcome, OutcomeKind
+from offhook.flow.verbs import (
+    Dial,
+    NamedSound,
+    NumberTarget,
+    Play,
+    SipTarget,
+    Treatment,
+    UnusableTarget,
+    UrlSound,
+)
 from offhook.flow.view import CallState, Cause
 
 ONE, TWO = NumberTarget(number="+46700000011"), NumberTarget(number="+46700000012")
@@ -89,6 +101,100 @@ def test_the_other_leaves_before_the_caller_is_answered() -> None:
     said = world.ends(B)
     assert [type(each) for each in said] == [PrepareSound]
     assert world.results == [("ok", None)]
+
+
+# ── each treated for itself ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def treated(number: str = ONE.number, **treatment: object) -> NumberTarget:
+    return NumberTarget(number=number, treatment=Treatment(**treatment))  # type: ignore[arg-type]
+
+
+def test_each_is_shown_the_caller_id_that_is_meant_for_it() -> None:
+    world = incoming(dial(treated(caller_id="+461"), TWO, caller_id="+462"))
+    assert [each.caller_id for each in world.all(PlaceLeg)] == ["+461", "+462"]
+
+
+def test_each_rings_for_its_own_time() -> None:
+    world = incoming(dial(treated(ring_timeout_s=5.0), TWO, ring_timeout_s=12.0))
+    world.new()
+    assert world.after(4.9) == []
+    assert world.after(0.2) == [HangUpLeg(leg=B, cause=Cause.NO_ANSWER)]
+    world.ends(B, Cause.NO_ANSWER)
+    assert world.after(6.8) == []
+    assert world.after(0.2)[0] == HangUpLeg(leg=C, cause=Cause.NO_ANSWER)
+    assert world.results == [("failed", "no_answer")]
+
+
+def test_the_time_of_one_who_left_is_nobodys() -> None:
+    world = incoming(dial(treated(ring_timeout_s=5.0), TWO, ring_timeout_s=12.0))
+    world.ends(B, Cause.BUSY)
+    world.new()
+    assert world.after(11.9) == []
+    assert world.after(0.1)[0] == HangUpLeg(leg=C, cause=Cause.NO_ANSWER)
+
+
+def test_each_talks_for_its_own_time() -> None:
+    world = outgoing(dial(treated(time_limit_s=10.0), time_limit_s=99.0), BYE)
+    world.answers(B)
+    world.new()
+    assert HangUpLeg(leg=B, cause=Cause.TIME_LIMIT) in world.after(10.0)
+
+
+# ── recorded ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("verb", [dial(record=True), dial(treated(record=True))])
+def test_a_talk_is_recorded_from_the_joining_on_and_named_in_the_outcome(verb: Dial) -> None:
+    world = incoming(verb, BYE)
+    world.answers(B)
+    assert not world.all(StartRecording), "nobody hears anybody yet"
+    world.answers(A)
+    (start,) = world.all(StartRecording)
+    assert (start.leg, start.both, start.keep_as, start.min_ms) == (B, True, None, 0)
+    world.after(8.0)
+    world.ends(B)
+    assert world.results == [], "it waits until the recording is closed"
+    world.recorded(reason="closed")
+    (done,) = world.call.view().performed
+    assert done.outcome == Outcome(
+        kind=OutcomeKind.OK, leg=B, seconds=8, recording_url="https://api.example/r0.wav", waited=True
+    )
+    assert world.call.view().legs[0].recording_url == "https://api.example/r0.wav"
+
+
+def test_a_recording_that_is_closed_first_is_waited_for_no_longer() -> None:
+    world = outgoing(dial(record=True), BYE)
+    world.answers(B)
+    world.recorded(reason="failed", index=None)
+    world.ends(B)
+    assert [done.outcome.recording_url for done in world.call.view().performed] == [""]
+
+
+def test_a_recording_that_is_never_closed_does_not_keep_the_caller() -> None:
+    world = outgoing(dial(record=True, time_limit_s=3600.0), BYE)
+    world.answers(B)
+    world.after(100.0)
+    world.ends(B)
+    world.after(RECORDING_CLOSES_S - 0.1)
+    assert world.results == []
+    world.after(0.1)
+    assert world.results == [("ok", None)]
+
+
+def test_nothing_is_recorded_of_who_is_not_to_be() -> None:
+    world = outgoing(dial())
+    world.answers(B)
+    assert world.all(StartRecording) == []
+
+
+@pytest.mark.parametrize(("ends", "leg"), [((Cause.BUSY, Cause.NO_ANSWER), C), ((Cause.BUSY, Cause.BUSY), B)])
+def test_an_outcome_in_vain_is_about_the_leg_that_says_most(ends: tuple[Cause, Cause], leg: int) -> None:
+    world = outgoing(dial(ONE, TWO), BYE)
+    world.ends(B, ends[0])
+    world.ends(C, ends[1])
+    (done,) = world.call.view().performed
+    assert (done.outcome.leg, done.outcome.seconds) == (leg, 0)
 
 
 # ── an answered party ────────────────────────────────────────────────────────────────────────────────────────────────

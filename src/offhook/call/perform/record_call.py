@@ -24,4 +24,4 @@ def start_whole_call(stage: Stage) -> None:
     wanted = stage.standing.whole_call
     if wanted is not None and not wanted.started and stage.party.up:
         wanted.started = True
-        stage.record(deliver_to=wanted.deliver_to, whole_call=True)
+        stage.record(deliver_to=wanted.deliver_to, both=True)
