@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.call.masking import BODY_MAX_CHARS, SECRET_NAMES, is_keys, shown_body, shown_url
+from offhook.call.masking import BODY_MAX_CHARS, SECRET_NAMES, is_keys, shown_body, shown_number, shown_url
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,11 @@ def test_whatever_is_sent_can_be_shown(rest: bytes, before: bytes) -> None:
 )
 def test_what_is_keys(text: str, keys: bool) -> None:
     assert is_keys(text) is keys
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("+46701234567", "+467…67"), ("+4600100", "+4…00"), ("12345", "1…"), ("bob", "b…"), ("", "…")],
+)
+def test_a_number_in_a_log_is_not_whole(number: str, shown: str) -> None:
+    assert shown_number(number) == shown

@@ -8,7 +8,7 @@ the operator wants it so (`mask_digits`): they may be a card number.
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_url"]
+__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_number", "shown_url"]
 
 BLANK = "…"
 URL_MAX_CHARS = 300
@@ -100,6 +100,12 @@ def _without_value(found: re.Match[str]) -> str:
     quote, name, between, value = found.groups()
     around = value[0] if value[0] in "\"'" else ""
     return f"{quote}{name}{between}{around}{BLANK}{around}"
+
+
+def shown_number(number: str) -> str:
+    """Enough of a number to know one's own by, for logs: `+467…01`. A short one shows less, a word (a SIP user) too."""
+    kept = min(4, len(number) // 3)
+    return f"{number[:kept]}{BLANK}{number[-2:] if len(number) > 5 else ''}"
 
 
 def is_keys(text: str) -> bool:

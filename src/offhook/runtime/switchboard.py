@@ -15,6 +15,7 @@ import structlog
 from offhook.call.call import Call
 from offhook.call.commands import LegId
 from offhook.call.events import HangUp
+from offhook.call.masking import shown_number
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.errors import DocumentError
@@ -153,7 +154,7 @@ class Switchboard:
                 for listener in self.on_registration:
                     listener(event)
             case sip.BindingsChanged():
-                log.info("phone.bindings", phone=event.aor.username, count=len(event.bindings))
+                log.info("phone.bindings", phone=shown_number(event.aor.username or ""), count=len(event.bindings))
             case sip.OptionsAnswered() | sip.Resolve() | sip.CloseHop() | sip.StrayMessage():
                 pass
             case _:
@@ -182,6 +183,8 @@ class Switchboard:
             return
         number = arrival.number
         if number is None or number.account is None:
+            # Nobody's call, so that nobody could read its timeline; the operator may have forgotten a number.
+            log.info("call.no_number", peer=invite.hop.remote[0], trunk=arrival.trunk, to=shown_number(arrival.to))
             self._reject(invite, NOT_FOUND)
             return
         self._begin_incoming(invite, arrival, number, number.account)
@@ -268,7 +271,7 @@ class Switchboard:
             self._guessed(request)
         if verdict is not Verdict.STALE:
             why = "no credentials" if verdict is None else verdict.value
-            log.info("phone.refused", peer=request.hop.remote[0], phone=phone and phone.number, why=why)
+            log.info("phone.refused", peer=request.hop.remote[0], phone=phone and shown_number(phone.number), why=why)
         endpoint.challenge(handle, now(), stale=verdict is Verdict.STALE)
         return False
 
