@@ -13,14 +13,19 @@ __all__ = [
     "ConflictingActions",
     "DocumentError",
     "DocumentTooLarge",
+    "DocumentTypeRefused",
     "FlowLoop",
     "NestingTooDeep",
     "NoAction",
     "NotOurExport",
     "NotText",
     "OutOfTurn",
+    "TooManyAttributes",
+    "TooManyElements",
     "TooManySteps",
     "TooManyTargets",
+    "UnknownEncoding",
+    "WrongRoot",
     "WrongType",
     "WrongUrl",
     "excerpt",
@@ -72,6 +77,15 @@ class NotText(DocumentError):
         super().__init__(f"The document is not valid UTF-8 text ({detail}): send it in UTF-8.")
 
 
+class UnknownEncoding(DocumentError):
+    """The document says that it is in an encoding that is not read here."""
+
+    name = "unknown_encoding"
+
+    def __init__(self, *, encoding: str) -> None:
+        super().__init__(f"The document says that it is in `{excerpt(encoding)}`, which is not read here: send UTF-8.")
+
+
 class BrokenDocument(DocumentError):
     """The document does not follow its own syntax."""
 
@@ -80,6 +94,27 @@ class BrokenDocument(DocumentError):
     def __init__(self, *, language: str, detail: str, line: int | None = None, column: int | None = None) -> None:
         place = "" if line is None else f" (line {line}, column {column})"
         super().__init__(f"The document is not valid {language}: {detail}{place}.")
+
+
+class DocumentTypeRefused(DocumentError):
+    """A document type declaration: with it entities, that can grow without end or read files, would come in."""
+
+    name = "document_type_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The document has a document type or entities of its own (`<!…>`), which are never read: leave them out."
+            " Where the application should have sent no HTML page, look at what that page says."
+        )
+
+
+class WrongRoot(DocumentError):
+    """The outermost element is another than the language has."""
+
+    name = "wrong_root"
+
+    def __init__(self, *, found: str, wanted: str) -> None:
+        super().__init__(f"The document's outermost element must be <{wanted}>, and <{excerpt(found)}> was found.")
 
 
 class NoAction(DocumentError):
@@ -131,6 +166,24 @@ class NestingTooDeep(DocumentError):
             f"The document's actions are nested deeper than {limit}: put the inner ones behind a URL, and name that as"
             " the branch."
         )
+
+
+class TooManyElements(DocumentError):
+    """More XML elements than `limits.MAX_ELEMENTS`."""
+
+    name = "too_many_elements"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"The document has more than {limit} elements: put parts of it behind URLs of their own.")
+
+
+class TooManyAttributes(DocumentError):
+    """More attributes in one XML element than `limits.MAX_ATTRIBUTES`."""
+
+    name = "too_many_attributes"
+
+    def __init__(self, *, element: str, limit: int) -> None:
+        super().__init__(f"<{excerpt(element)}> has more than {limit} attributes: leave out those that mean nothing.")
 
 
 class TooManySteps(DocumentError):

@@ -10,9 +10,11 @@ from offhook.flow.errors import DocumentTooLarge, NestingTooDeep, TooManySteps
 from offhook.flow.program import Flow, Next, Step
 
 __all__ = [
+    "MAX_ATTRIBUTES",
     "MAX_DEPTH",
     "MAX_DOCUMENTS_WITHOUT_WAIT",
     "MAX_DOCUMENT_BYTES",
+    "MAX_ELEMENTS",
     "MAX_STEPS_PER_DOCUMENT",
     "MAX_STEPS_WITHOUT_WAIT",
     "MAX_TARGETS",
@@ -25,6 +27,12 @@ MAX_DOCUMENT_BYTES = 64 * 1024
 
 MAX_DEPTH = 40
 """Flows within flows in one document, the outermost counted as 1. Deeper hunting lists belong behind a URL."""
+
+MAX_ELEMENTS = 2000
+"""XML elements in one document, known or not."""
+
+MAX_ATTRIBUTES = 40
+"""Attributes of one XML element; no verb knows half as many."""
 
 MAX_STEPS_PER_DOCUMENT = 1000
 """Steps in one document, all branches together."""
