@@ -7,7 +7,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -48,10 +48,11 @@ from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import Webhooks
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
-from offhook.storage.deliveries import left_over
+from offhook.storage.deliveries import last_entries, left_over
 from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
+from offhook.storage.rows import DeliveryRow
 from offhook.storage.store import Storage
 from offhook.web import port as web
 from offhook.web.app import create_web
@@ -332,6 +333,14 @@ class Server:
     def owes(self, call_id: CallId) -> bool:
         """Whether its customer is still to be told something."""
         return self._running.outbox.owes(call_id)
+
+    async def replay(self, deliveries: Sequence[DeliveryRow]) -> None:
+        """Owe posts once more; what becomes of them goes into the timelines of their calls."""
+        parts = self._running
+        calls = {row.call_id for row in deliveries}
+        parts.book.remember(await parts.storage.read(lambda connection: last_entries(connection, calls)))
+        for row in deliveries:
+            parts.outbox.replay(row)
 
     def erased(self, call_id: CallId) -> None:
         """Its customer has deleted a call."""

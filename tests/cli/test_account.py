@@ -42,6 +42,30 @@ def test_credit(run: Any) -> None:
     assert run("account", "credit", "5", "--account", "Ben", "--json").json["name"] == "Ben"
 
 
+def test_how_often_what_is_owed_is_tried(run: Any) -> None:
+    run("account", "add", "Ann")
+    assert re.search(r"^kind +as its API has it$", run("account", "delivery").out, re.MULTILINE)
+    growing = run("account", "delivery", "growing", "--first", "5", "--longest", "60", "--for", "3600", "--json").json
+    assert growing["policy"] == {
+        "kind": "growing", "first_s": 5, "factor": 2, "longest_s": 60, "for_s": 3600, "jitter": 0.25,
+    }  # fmt: skip
+    assert re.search(r"^first \(s\) +5\.0$", run("account", "delivery").out, re.MULTILINE)
+    listed = run("account", "delivery", "listed", "--pauses", "5,60", "--account", "Ann", "--json").json
+    assert listed["policy"] == {"kind": "listed", "pauses_s": [5, 60]}
+    assert run("account", "delivery", "steady", "--every", "60", "--json").json["policy"]["every_s"] == 60
+    assert run("account", "delivery", "default", "--json").json["policy"] is None
+    for wrong, why in (
+        (("listed", "--pauses", "five"), "are no pauses"),
+        (("--every", "5"), "say which policy"),
+        (("steady", "--pauses", "5"), "pauses_s"),
+        (("steady", "--every", "0"), "every_s"),
+    ):
+        typed = run("account", "delivery", *wrong)
+        assert (typed.status, why in typed.err) == (1, True), wrong
+    run("account", "add", "Ben")
+    assert "--account" in run("account", "delivery").err
+
+
 def test_signing_keys(run: Any) -> None:
     made = run("account", "add", "Ann", "--json").json
     assert f"signing key  {made['signing_key']}" in run("account", "signing-key", "show").out

@@ -11,7 +11,15 @@ from offhook.cli.main import app
 from offhook.config import Settings, load_settings
 from offhook.flow.dialects import elks_reading
 from offhook.media.tones import TONE_NAMES
-from offhook.web.api import elks, native, native_accounts, native_calls, native_events, native_numbers
+from offhook.web.api import (
+    elks,
+    native,
+    native_accounts,
+    native_calls,
+    native_deliveries,
+    native_events,
+    native_numbers,
+)
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -30,7 +38,8 @@ def commands(command: object, words: tuple[str, ...] = ("offhook",)) -> list[str
     children = getattr(command, "commands", None)
     if children is None:
         return [" ".join(words)]
-    return [found for name, child in children.items() for found in commands(child, (*words, name))]
+    alone = [" ".join(words)] if command.invoke_without_command else []  # type: ignore[attr-defined]
+    return alone + [found for name, child in children.items() for found in commands(child, (*words, name))]
 
 
 @pytest.mark.parametrize("command", commands(typer.main.get_command(app)))
@@ -40,8 +49,8 @@ def test_commands(command: str) -> None:
 
 def native_routes() -> list[str]:
     found = ["GET /v1/status"]
-    for router in (native_accounts.router, native_numbers.router, native_calls.router, native_events.router):
-        for route in router.routes:
+    for routes in (native_accounts, native_numbers, native_calls, native_events, native_deliveries):
+        for route in routes.router.routes:
             found += [f"{method} {route.path}" for method in route.methods]  # type: ignore[attr-defined]
     return sorted(found)
 

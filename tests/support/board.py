@@ -1,14 +1,15 @@
 """A switchboard without calls: it takes orders and shows them as live until they are ended. For tests of the web."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.runtime.outbox import owed_again
 from offhook.storage.keys import new_id
-from offhook.storage.rows import CallRow, EventRow
+from offhook.storage.rows import CallRow, DeliveryRow, EventRow
 from offhook.storage.store import Storage
 from offhook.web.port import CallOrder, Overloaded
 
@@ -25,6 +26,7 @@ class Board:
         self.owed: set[CallId] = set()
         """Calls for which something is still to be delivered."""
         self.directory_changes = 0
+        self.replayed: list[str] = []
         self.full = False
         self.broken = False
         self.reason: str | None = None
@@ -84,6 +86,11 @@ class Board:
 
     def owes(self, call_id: CallId) -> bool:
         return call_id in self.owed
+
+    async def replay(self, deliveries: Sequence[DeliveryRow]) -> None:
+        self.replayed += [row.id for row in deliveries]
+        for row in deliveries:
+            self.storage.deliveries.save(owed_again(row, datetime.now(UTC)))
 
     def erased(self, call_id: CallId) -> None:
         self._noted.pop(call_id, None)

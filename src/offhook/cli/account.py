@@ -1,7 +1,7 @@
 """`offhook account`: accounts, their balance, the caller IDs they may show."""
 
 import secrets
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -103,6 +103,58 @@ def credit(
 def _balance(row: dict[str, Any]) -> str:
     text = money(row["balance"], row["currency"])
     return text if row["limited"] else f"{text} (no limit)"
+
+
+# ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@account.command("delivery")
+def delivery(
+    policy: Annotated[
+        Literal["steady", "listed", "growing", "default"] | None,
+        typer.Argument(help="How posts that are owed are tried; default: as its API has it. Without: show it."),
+    ] = None,
+    every: Annotated[float | None, typer.Option(metavar="S", help="steady: seconds between tries.")] = None,
+    pauses: Annotated[str | None, typer.Option(metavar="S,S,...", help="listed: the pauses between tries.")] = None,
+    first: Annotated[float | None, typer.Option(metavar="S", help="growing: the first pause.")] = None,
+    longest: Annotated[float | None, typer.Option(metavar="S", help="growing: the longest pause.")] = None,
+    lasting: Annotated[
+        float | None, typer.Option("--for", metavar="S", help="steady, growing: how long after the first try.")
+    ] = None,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Set how often what is owed to an account is tried, and for how long; or show it.
+
+    Example: offhook account delivery growing --first 5 --for 259200
+    """
+    given = {"every_s": every, "pauses_s": _pauses(pauses), "first_s": first, "longest_s": longest, "for_s": lasting}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if wanted and policy in (None, "default"):
+        raise CliError("say which policy these are for: steady, listed or growing")
+    with connect(settings_of(config)) as server:
+        if policy is None:
+            found = server.get("/v1/accounts")["accounts"]
+            matching = [row for row in found if which in (None, row["id"], row["name"])]
+            if len(matching) != 1:
+                raise CliError("say which account with --account ID or NAME; offhook account list shows them")
+            (shown,) = matching
+        else:
+            body = None if policy == "default" else {"kind": policy, **wanted}
+            shown = server.put(path("accounts", which or "-", "delivery"), {"policy": body})
+    if as_json:
+        show_json({"account": shown["id"], "policy": shown["delivery"]})
+        return
+    own = shown["delivery"] or {"kind": "as its API has it"}
+    fields([("account", shown["name"]), *((name.replace("_s", " (s)"), value) for name, value in own.items())])
+
+
+def _pauses(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise CliError(f"{text!r} are no pauses; write seconds with commas between them, as in 5,60,600") from None
 
 
 # ── signing keys ─────────────────────────────────────────────────────────────────────────────────────────────────────

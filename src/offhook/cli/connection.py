@@ -9,7 +9,8 @@ import json
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlencode
@@ -17,7 +18,9 @@ from urllib.parse import quote, unquote, urlencode
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
 from offhook.storage.database import DatabaseError
+from offhook.storage.deliveries import OWED
 from offhook.storage.keys import KeyFileError
+from offhook.storage.rows import DeliveryRow
 from offhook.storage.store import InUse, Storage
 from offhook.web.auth import TOKEN_FILE, AdminToken, announced
 from offhook.web.port import CallOrder, Overloaded
@@ -147,6 +150,9 @@ class _Http:
 class _Nobody:
     """The switchboard of a server that does not run."""
 
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
     async def place_call(self, order: CallOrder) -> CallView:
         raise Overloaded("no server runs; start one with: offhook serve")
 
@@ -164,6 +170,13 @@ class _Nobody:
 
     def owes(self, call_id: CallId) -> bool:
         return False
+
+    async def replay(self, deliveries: Sequence[DeliveryRow]) -> None:
+        from offhook.runtime.outbox import owed_again  # it loads all of HTTP out, which no other command wants
+
+        for row in deliveries:
+            if row.state != OWED:  # what is owed still is tried by whoever starts next anyway
+                self._storage.deliveries.save(owed_again(row, datetime.now(UTC)))
 
     def erased(self, call_id: CallId) -> None:
         """Nothing is going on that could write about it."""
@@ -194,7 +207,7 @@ class _InProcess:
             raise CliError(f"{settings.data_dir} cannot be used ({error.strerror}); check data_dir") from None
         logging.getLogger("offhook").addHandler(logging.NullHandler())
         self._token = AdminToken.make(settings.data_dir)
-        self._app = create_native(_Nobody(), self._storage, settings, self._token)
+        self._app = create_native(_Nobody(self._storage), self._storage, settings, self._token)
         self._secret = (settings.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
 
     def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:

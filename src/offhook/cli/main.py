@@ -9,6 +9,7 @@ import typer
 from offhook.cli.account import account
 from offhook.cli.calls import call, calls, timeline
 from offhook.cli.connection import CliError
+from offhook.cli.deliveries import deliveries
 from offhook.cli.doctor import doctor
 from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
@@ -51,6 +52,7 @@ app.add_typer(phone, name="phone")
 app.command("call")(call)
 app.command("calls")(calls)
 app.command("timeline")(timeline)
+app.add_typer(deliveries, name="deliveries")
 app.command("doctor")(doctor)
 
 

@@ -33,6 +33,8 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     if children is None:
         yield name, command
         return
+    if command.invoke_without_command and command.callback is not None and name != "offhook":
+        yield name, command
     for child_name, child in children.items():
         yield from _commands(child, f"{name} {child_name}")
 

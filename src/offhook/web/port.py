@@ -3,13 +3,14 @@
 What is stored, the web reads and changes itself through `offhook.storage`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallView
+from offhook.storage.rows import DeliveryRow
 
 __all__ = ["CallOrder", "Overloaded", "ServerPort"]
 
@@ -64,6 +65,9 @@ class ServerPort(Protocol):
 
     def owes(self, call_id: CallId) -> bool:
         """Whether something is still owed to the call's customer, so that its timeline goes on after its end."""
+
+    async def replay(self, deliveries: Sequence[DeliveryRow]) -> None:
+        """Owes posts that are done once more, in this order; those still owed are tried without waiting."""
 
     def erased(self, call_id: CallId) -> None:
         """Its customer has deleted a call: nothing is written about it any more."""

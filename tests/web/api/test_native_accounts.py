@@ -66,3 +66,28 @@ async def test_an_account_sees_its_own_key_and_those_of_its_subaccounts(client: 
         403,
         "not_yours",
     )
+
+
+async def test_how_often_what_is_owed_is_tried(client: Client) -> None:
+    path = "/v1/accounts/Main/delivery"
+    changed = await client.ok("PUT", path, {"policy": {"kind": "growing", "first_s": 5}})
+    assert changed["delivery"] == {
+        "kind": "growing", "first_s": 5, "factor": 2, "longest_s": 21_600, "for_s": 259_200, "jitter": 0.25,
+    }  # fmt: skip
+    policy = {"kind": "listed", "pauses_s": []}
+    assert (await client.ok("PUT", path, {"policy": policy}, account=MAIN))["delivery"] == policy
+    assert client.world.storage.directory.delivery_of(MAIN) == policy
+    for wrong in (
+        {},
+        {"policy": {"kind": "never"}},
+        {"policy": {"kind": "steady", "every_s": 0}},
+        {"policy": {"kind": "steady", "pauses_s": [1]}},
+        {"policy": {"kind": "listed", "pauses_s": [1] * 101}},
+        {"policy": {"kind": "growing", "factor": 0.5}},
+    ):
+        assert await client.error("PUT", path, wrong) == (400, "invalid_request"), wrong
+    assert (await client.ok("PUT", path, {"policy": None}))["delivery"] is None
+    assert await client.error("PUT", "/v1/accounts/Other/delivery", {"policy": None}, account=MAIN) == (
+        403,
+        "not_yours",
+    )

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from offhook.hooks.policy import ELKS, GROWING, plain_policy, policy_from
 from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
 from offhook.storage.signing_keys import SigningKey
@@ -15,6 +16,9 @@ from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e
 __all__ = ["account_json", "router"]
 
 OVERLAP_H = 24.0
+PAUSE_LEAST_S = 1.0
+PAUSE_MOST_S = 24 * 3600.0
+DELIVERY_MOST_S = 14 * 24 * 3600.0
 OVERLAP_MOST_H = 30 * 24.0
 
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
@@ -33,6 +37,42 @@ class BalanceBody(BaseModel):
     """What is to be left."""
 
     amount: Annotated[int | None, Field(description="In 1/10000 of the currency; null: no limit any more.")]
+
+
+class SteadyBody(BaseModel):
+    """A try every `every_s` for `for_s` after the first."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["steady"]
+    every_s: Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)] = ELKS.every_s
+    for_s: Annotated[float, Field(ge=0, le=DELIVERY_MOST_S)] = ELKS.for_s
+
+
+class ListedBody(BaseModel):
+    """One try more than there are pauses."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["listed"]
+    pauses_s: Annotated[list[Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)]], Field(max_length=100)]
+
+
+class GrowingBody(BaseModel):
+    """Pauses from `first_s`, each `factor` times the one before, up to `longest_s`, shortened by chance by up to
+    `jitter` of themselves."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["growing"]
+    first_s: Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)] = GROWING.first_s
+    factor: Annotated[float, Field(ge=1, le=10)] = GROWING.factor
+    longest_s: Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)] = GROWING.longest_s
+    for_s: Annotated[float, Field(ge=0, le=DELIVERY_MOST_S)] = GROWING.for_s
+    jitter: Annotated[float, Field(ge=0, le=1)] = GROWING.jitter
+
+
+class DeliveryBody(BaseModel):
+    """How often and how long what is owed is tried. Seconds."""
+
+    policy: Annotated[SteadyBody | ListedBody | GrowingBody, Field(discriminator="kind")] | None
 
 
 class RotationBody(BaseModel):
@@ -60,6 +100,7 @@ def account_json(row: AccountRow) -> dict[str, Any]:
         "limited": row.credit_limited,
         "active": row.active,
         "created": moment(row.created),
+        "delivery": row.delivery,
     }
 
 
@@ -92,6 +133,16 @@ async def set_balance(caller: Admin, account: str, body: BalanceBody) -> dict[st
     """Sets the balance, from which on calls are refused when it is gone."""
     storage = caller.native.storage
     row = storage.directory.set_balance(caller.which(_named(account)).id, body.amount)
+    await storage.writer.flush()
+    return account_json(row)
+
+
+@router.put("/{account}/delivery")
+async def set_delivery(caller: Asking, account: str, body: DeliveryBody) -> dict[str, Any]:
+    """How often what will be owed to it is tried; what is owed already keeps its policy."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    policy = None if body.policy is None else plain_policy(policy_from(body.policy.model_dump()))
+    row = storage.directory.change_account(owner.id, delivery=policy)
     await storage.writer.flush()
     return account_json(row)
 
