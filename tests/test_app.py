@@ -1,6 +1,7 @@
 """A whole server in this process, with its real media engine: it starts, calls, outlives its engine, and stops."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -95,6 +96,30 @@ class Caller:
         async with self._session.get(self.server.http_address + path, headers={"Authorization": CUSTOMER}) as answer:
             return answer.status, await answer.json() if answer.content_type == "application/json" else None
 
+    async def follow(self, call: str, last: int | None = None) -> tuple[list[tuple[int, str]], bool]:
+        """A call's timeline as a stream, up to its end: number and kind of each entry, and whether the end was said."""
+        headers = {"Authorization": CUSTOMER, "Accept": "text/event-stream"}
+        if last is not None:
+            headers["Last-Event-ID"] = str(last)
+        entries, ended = [], False
+        async with self._session.get(f"{self.server.http_address}/v1/calls/{call}/events", headers=headers) as answer:
+            async for line in answer.content:
+                if line.startswith(b"data: ") and len(line) > len(b"data: {}\n"):
+                    entry = json.loads(line[6:])
+                    entries.append((entry["seq"], entry["kind"]))
+                ended = ended or line == b"event: end\n"
+        return entries, ended
+
+    async def entry(self, call: str, kind: str) -> None:
+        """Wait for an entry of a call's timeline."""
+        after = 0
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                _, page = await self.get(f"/v1/calls/{call}/events?after={after}&wait=1")
+                if kind in [entry["kind"] for entry in page["events"]]:
+                    return
+                after = page["next"]
+
     async def trunk(self, far: Party) -> None:
         status, said = await self.post(
             "/v1/trunks",
@@ -159,6 +184,41 @@ async def test_a_call_by_api_is_heard_at_the_far_end(folder: Path) -> None:
         await far.wait(sip.RemoteHungUp)
         assert not await server.hang_up(CallId("0" * 32))
         assert server.live_view(CallId("0" * 32)) is None
+
+
+async def test_a_call_is_followed_while_it_happens_and_taken_up_where_the_reader_was(folder: Path) -> None:
+    """Server-Sent Events over a real server, from the INVITE to the delivery of the hang-up post."""
+    async with customer() as app, running(folder) as (server, caller), party() as far, ear() as (port, _):
+        await caller.trunk(far)
+        call = await caller.call('{"play":"sound/ringback"}', whenhangup=app.on("/end", ""))
+        told = asyncio.ensure_future(caller.follow(call))
+        await answers(far, port)
+        await caller.entry(call, "leg.answered")
+        await server.hang_up(CallId(call.removeprefix("c")))
+        async with asyncio.timeout(2 * DEADLINE_S):
+            entries, end = await told
+        assert end
+        assert [seq for seq, _ in entries] == list(range(1, len(entries) + 1))
+        kinds = [kind for _, kind in entries]
+        assert {"sip.sent", "leg.answered", "call.ended", "leg.statistics", "hook.delivered"} <= set(kinds)
+        again, _ = await caller.follow(call, last=len(entries) - 2)
+        assert again == entries[-2:]
+        assert await caller.follow(call, last=len(entries)) == ([], False), "204: there is nothing to come back for"
+
+
+async def test_a_server_that_stops_ends_the_streams_of_calls_that_go_on(folder: Path) -> None:
+    async with party() as far, ear() as (port, _):
+        async with running(folder) as (_, caller):
+            await caller.trunk(far)
+            call = await caller.call('{"play":"sound/ringback"}')
+            await answers(far, port)
+            told = asyncio.ensure_future(caller.follow(call))
+            await caller.entry(call, "leg.answered")
+            async with asyncio.timeout(DEADLINE_S):
+                await caller.server._stack.aclose()
+                entries, end = await told
+        assert entries
+        assert not end
 
 
 async def test_an_engine_that_dies_ends_its_calls_and_the_next_ones_go_on(folder: Path) -> None:

@@ -45,10 +45,10 @@ from offhook.runtime.switchboard import CallOrder, Switchboard
 from offhook.runtime.trunk_hosts import TrunkHosts
 from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
-from offhook.runtime.webhooks import Webhooks
+from offhook.runtime.webhooks import HookResult, Webhooks
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
-from offhook.storage.deliveries import last_entries, left_over
+from offhook.storage.deliveries import entries_of_unfinished, last_entries, left_over
 from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
@@ -157,14 +157,15 @@ class Server:
             mask_digits=settings.mask_digits,
         )
         left = storage.read_blocking(left_over)
-        book.close_unfinished(storage.read_blocking(unfinished_calls))
         book.remember(left.entries)
+        book.remember(storage.read_blocking(entries_of_unfinished))
+        book.close_unfinished(storage.read_blocking(unfinished_calls))
         outbox = await stack.enter_async_context(
             Outbox(
                 hooks,
                 store=storage.deliveries,
                 left=left,
-                listener=lambda event, _: _note_delivery(book, event),
+                listener=lambda event, result: _note_delivery(book, event, result),
             )
         )
         sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks))
@@ -393,13 +394,15 @@ async def serve(settings: Settings) -> AsyncIterator[tuple[Server, asyncio.Event
         yield server, stop
 
 
-def _note_delivery(book: Book, event: Delivered | Postponed | Dead) -> None:
+def _note_delivery(book: Book, event: Delivered | Postponed | Dead, result: HookResult | None) -> None:
     """What became of a post that is owed belongs to its call's timeline."""
     data: dict[str, Any] = {"webhook": event.request.id, "tries": event.tries}
     if isinstance(event, Delivered):
         data["status"] = event.status
     else:
         data["why"] = event.failure.sentence
+    if result is not None:
+        data["took_ms"] = round(result.took_s * 1000, 1)
     if isinstance(event, Postponed):
         data["next"] = datetime.fromtimestamp(event.next_wall, UTC).isoformat()
     book.noted_late(CallId(event.request.call), f"hook.{type(event).__name__.lower()}", data)

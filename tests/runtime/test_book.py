@@ -12,6 +12,7 @@ from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, Per
 from offhook.runtime import book as module
 from offhook.runtime.book import Book
 from offhook.runtime.media_legs import RecordingClosed
+from offhook.storage.deliveries import entries_of_unfinished
 from offhook.storage.records import (
     call_by_id,
     calls_page,
@@ -259,9 +260,16 @@ async def test_money_is_drawn_and_its_end_is_told(storage: Storage, book: Book) 
 async def test_what_a_dead_server_left_going_on_is_over(storage: Storage, book: Book) -> None:
     book.opened(view())
     book.opened(view(OTHER, start=datetime.now(UTC)))
+    book.note(CALL, "call.begun", {})
+    book.note(CALL, "leg.placed", {})
     await book.flush()
+    book = made(storage)
+    book.remember(await storage.read(entries_of_unfinished))
     book.close_unfinished(await storage.read(unfinished_calls))
     await book.flush()
+    for call, seq in ((CALL, 3), (OTHER, 1)):
+        last = (await storage.read(lambda connection, call=call: events_after(connection, call)))[-1]  # type: ignore[misc]
+        assert (last.seq, last.kind, last.data["cause"]) == (seq, "call.ended", "server_restart")
     assert await storage.read(unfinished_calls) == []
     for call, state in ((CALL, "failed"), (OTHER, "success")):
         row = await storage.read(lambda connection, call=call: call_by_id(connection, call))  # type: ignore[misc]

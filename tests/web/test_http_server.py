@@ -1,7 +1,9 @@
 """The HTTP server answers, stops, and says what to do when its port is taken."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -12,7 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from offhook.web import http_server
+from offhook.web import event_stream, http_server
+from offhook.web.event_stream import InPieces, Streams
 from offhook.web.http_server import HttpServer, host_port
 
 
@@ -49,6 +52,7 @@ def test_addresses_as_urls_write_them() -> None:
 
 
 DEADLINE_S = 5.0
+PIECE = b"x" * 64 * 1024
 
 
 @pytest.fixture
@@ -119,3 +123,36 @@ async def test_one_connection_too_many_is_let_go(place: tuple[str, int], monkeyp
         await reader.readuntil(b"hello")
         async with connected(place) as (other, _):
             assert await said(other) == b""
+
+
+async def test_a_reader_that_takes_nothing_costs_little_and_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "SEND_WITHIN_S", 0.2)
+    made, over = 0, asyncio.Event()
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        nonlocal made
+        try:
+            while True:
+                made += 1
+                yield PIECE
+        finally:
+            over.set()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await InPieces(pieces, media_type="text/event-stream", streams=Streams())(scope, receive, send)
+
+    server = HttpServer(application, "127.0.0.1", 0)
+    host, _, port = (await server.start()).removeprefix("http://").rpartition(":")
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.connect((host, int(port)))
+    reader.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        await over.wait()
+        reader.setblocking(False)
+        with contextlib.suppress(ConnectionResetError):
+            while await asyncio.get_running_loop().sock_recv(reader, len(PIECE)):
+                pass
+    assert made < 200, "the kernel's buffers and one piece, not all there is to say"
+    reader.close()
+    await server.stop()

@@ -173,11 +173,14 @@ class Book:
         await self.flush()
 
     def close_unfinished(self, rows: Sequence[CallRow]) -> None:
-        """Calls that were going on when the last server died: nothing may be ongoing for ever."""
+        """Calls that were going on when the last server died: nothing may be ongoing for ever. `remember` their
+        timelines first: this is their last entry."""
         for row in rows:
             at = datetime.now(UTC)
             state = CallState.FAILED if row.started is None else CallState.SUCCESS
-            self._records.save_call(replace(row, state=state.value, cause=Cause.SERVER_RESTART.value, ended=at))
+            cause = Cause.SERVER_RESTART.value
+            self.note(CallId(row.id), "call.ended", {"cause": cause, "state": state.value})
+            self._records.save_call(replace(row, state=state.value, cause=cause, ended=at))
 
     def _forget_waiting(self, call: CallId, waiting: "asyncio.Future[None]") -> None:
         """Whoever gave up must not be kept until the call says something."""

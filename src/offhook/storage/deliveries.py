@@ -17,7 +17,7 @@ from offhook.storage.rows import DeliveryRow, columns_of
 from offhook.storage.writer import Writer
 
 __all__ = ["DEAD", "DELIVERED", "OWED", "Deliveries", "LeftOver", "deliveries_page", "deliveries_since"]
-__all__ += ["delivery_by_id", "last_entries", "left_over"]
+__all__ += ["delivery_by_id", "entries_of_unfinished", "last_entries", "left_over"]
 
 OWED, DELIVERED, DEAD = "owed", "delivered", "dead"
 REPLAY_PAGE = 1000
@@ -78,6 +78,11 @@ def left_over(connection: Connection) -> LeftOver:
         numbers={row[0]: row[1] for row in numbers},
         entries=last_entries(connection, select(table.c.call_id).where(table.c.state == OWED)),
     )
+
+
+def entries_of_unfinished(connection: Connection) -> dict[str, int]:
+    """The number of the last timeline entry of every call that was going on when the last server died."""
+    return last_entries(connection, select(schema.calls.c.id).where(schema.calls.c.state == "ongoing"))
 
 
 def last_entries(connection: Connection, calls: Select[tuple[str]] | Iterable[str]) -> dict[str, int]:
