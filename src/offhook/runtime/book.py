@@ -27,7 +27,7 @@ from offhook.runtime.timeline_entry import (
 )
 from offhook.storage.directory import Directory
 from offhook.storage.records import Records
-from offhook.storage.rows import CallRow, EventRow, RecordingRow
+from offhook.storage.rows import CallRow, RecordingRow
 from offhook.storage.writer import StorageUnavailable, Writer
 
 __all__ = ["Book", "row_of"]
@@ -73,8 +73,7 @@ class Book:
         self._append(call, seq, kind, shown(data, mask_digits=self._mask_digits))
 
     def _append(self, call: CallId, seq: int, kind: str, data: Mapping[str, Any]) -> None:
-        row = EventRow(call_id=call, seq=seq, at=datetime.now(UTC), kind=kind, data=data)
-        self._records.append_event(row)
+        self._records.note_event(call, seq, datetime.now(UTC), kind, data)
         self._last[call] = seq
         for waiting in self._waiting.pop(call, ()):
             if not waiting.done():

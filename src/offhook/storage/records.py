@@ -4,7 +4,7 @@ The paging is that of 46elks: newest first; `before` and `after` are exclusive b
 names the time to go on from. Rows of one microsecond are never parted by a page, so none is lost between two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -51,7 +51,11 @@ class Records:
 
     def append_event(self, row: EventRow) -> None:
         """Adds to the timeline; let go first when there is no more room in memory."""
-        params = {"call_id": row.call_id, "seq": row.seq, "at": row.at, "kind": row.kind, "data": dict(row.data)}
+        self.note_event(row.call_id, row.seq, row.at, row.kind, dict(row.data))
+
+    def note_event(self, call_id: str, seq: int, at: datetime, kind: str, data: Mapping[str, Any]) -> None:
+        """The same without a row made for it, which would cost a third as much again. `data` must not change later."""
+        params = {"call_id": call_id, "seq": seq, "at": at, "kind": kind, "data": data}
         self._writer.put(statements.INSERT_EVENT, params, appends=True)
 
     def save_recording(self, row: RecordingRow) -> None:
