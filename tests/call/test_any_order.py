@@ -16,6 +16,7 @@ from offhook.call.commands import (
     Finished,
     HangUpLeg,
     JoinLegs,
+    KeepRecording,
     LegId,
     OweHangup,
     OweStatus,
@@ -118,8 +119,15 @@ verbs: st.SearchStrategy[Verb] = st.one_of(
         skippable=st.booleans(),
     ),
     st.builds(Dial, targets=targets, ring_timeout_s=seconds, time_limit_s=st.none() | seconds, record=st.booleans()),
-    st.builds(Record, deliver_to=st.none() | st.just("https://r"), keep_as=st.none() | st.just("name"), max_s=seconds),
-    st.builds(RecordCall, deliver_to=st.none() | st.just("https://all")),
+    st.builds(
+        Record,
+        deliver_to=st.none() | st.just("https://r"),
+        keep_as=st.none() | st.just("name"),
+        max_s=seconds,
+        beep=st.booleans(),
+        confirm=st.booleans(),
+    ),
+    st.builds(RecordCall, deliver_to=st.none() | st.just("https://all"), stop=st.booleans()),
     st.just(SetHangupHook(url="https://end")),
     st.builds(Hangup, how=st.sampled_from(HangupAs)),
     st.builds(Pause, seconds=seconds),
@@ -175,8 +183,10 @@ def close(world: World, confirms: bool) -> None:
     if confirms:
         for leg in [A, *(each.leg for each in world.all(PlaceLeg))]:
             world.ends(leg)
-        for each in world.all(StartRecording):
-            world.tell(RecordingEnded(recording=each.recording, reason="closed", duration_ms=1, voiced_ms=1, index=0))
+        for begun in world.all(StartRecording):
+            world.tell(RecordingEnded(recording=begun.recording, reason="closed", duration_ms=1, voiced_ms=1, index=0))
+        for kept in world.all(KeepRecording):
+            world.tell(RecordingEnded(recording=kept.recording, reason="stopped", duration_ms=1, voiced_ms=1, index=0))
     else:
         world.after(60.0)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from offhook.call import commands as do
 from offhook.call import events as happened
 from offhook.flow.document import Document
 from offhook.flow.program import Flow, Step
-from offhook.flow.verbs import Dial, LegStage, NumberTarget, StatusHook, Treatment
+from offhook.flow.verbs import Dial, LegStage, NumberTarget, Record, StatusHook, Treatment
 from offhook.flow.view import CallId, Cause
 from offhook.media import commands as engine
 from offhook.media import events as said
@@ -304,6 +305,53 @@ async def test_what_a_call_keeps_for_itself_is_played_back_and_goes_with_it(stor
         Engine(x).played(play)
         await x.over()
         assert not Path(start.path).exists()
+
+
+async def test_what_a_call_had_for_itself_can_become_the_customers(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(flow=Flow(steps=(Step(verb=Record(confirm=True)),)))
+        await x.far_answers()
+        ours = Engine(x)
+        ours.recorded(await ours.asked(engine.StartRecording))
+        x.board.hang_up(view.id)
+        await x.over()
+        (kept,) = [data for kind, data in await x.timeline(view.id) if kind == "recording.kept"]
+        assert kept["recording"] == 2
+        row = await x.row(view.id)
+        assert row.recordings == (f"{view.id}-r0",)
+        at = datetime.now(UTC)
+        stored = await x.storage.read(lambda connection: recording_by_id(connection, view.id, 0, at))
+        assert stored is not None
+        assert (storage.recordings_dir / stored.path).exists()
+
+
+async def test_a_second_recording_under_a_name_takes_the_place_of_the_first(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        x.dial(flow=Flow(steps=(Step(verb=Record(keep_as="m")), Step(verb=Record(keep_as="m")))))
+        await x.far_answers()
+        ours = Engine(x)
+        first = await ours.asked(engine.StartRecording)
+        ours.recorded(first)
+        second = await ours.asked(engine.StartRecording, 2)
+        ours.recorded(second)
+        await x.over()
+        assert not Path(first.path).exists()
+        assert not Path(second.path).exists()
+
+
+async def test_what_is_lost_cannot_change_hands(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(flow=Flow(steps=(Step(verb=Record(confirm=True)),)))
+        await x.far_answers()
+        ours = Engine(x)
+        start = await ours.asked(engine.StartRecording)
+        live = x.board.live[x.only_call]
+        ours.recorded(start)
+        live.kept.clear()
+        await x.over()
+        (ended,) = [data for kind, data in await x.timeline(view.id) if kind == "verb.ended"]
+        assert (ended["result"], ended["why"]) == ("failed", "error")
+        assert (await x.row(view.id)).recordings == ()
 
 
 async def test_what_is_kept_after_the_end_goes_at_once(storage: Storage) -> None:

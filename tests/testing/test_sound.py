@@ -3,6 +3,7 @@
 import pytest
 
 from offhook.call.commands import (
+    KeepRecording,
     LegId,
     PlaybackId,
     PrepareSound,
@@ -12,7 +13,7 @@ from offhook.call.commands import (
     StartRecording,
 )
 from offhook.call.events import Event, PlaybackEnded, RecordingEnded, SoundFailed, SoundReady
-from offhook.flow.verbs import LocalSound, NamedSound, Sound, Speech, UnusableSound, UrlSound
+from offhook.flow.verbs import LocalSound, NamedSound, Silence, Sound, Speech, UnusableSound, UrlSound
 from offhook.testing.clock import Clock
 from offhook.testing.person import Person
 from offhook.testing.scenario import SoundFile
@@ -53,6 +54,7 @@ class Room:
         (NamedSound(name="beep"), "sound/beep", 200),
         (NamedSound(name="dialtone/us"), "sound/dialtone/us", 5000),
         (Speech(text="x" * 30, language="en_US"), "en_US/" + "x" * 30, 2000),
+        (Silence(seconds=1.5), "silence for 1.5 s", 1500),
     ],
 )
 def test_how_long_sounds_last(sound: Sound, handle: str, ms: int) -> None:
@@ -93,6 +95,23 @@ def test_a_playback_that_another_replaced_does_not_end() -> None:
     assert [each for each in room.run() if isinstance(each, PlaybackEnded)] == [
         PlaybackEnded(leg=LEG, playback=PlaybackId(2))
     ]
+
+
+@pytest.mark.parametrize(("keep_as", "index", "url"), [(None, 0, "https://w-r0.wav"), ("mine", None, "")])
+def test_what_was_kept_under_a_name_changes_hands(keep_as: str | None, index: int | None, url: str) -> None:
+    room = Room()
+    room.engine.record(
+        StartRecording(leg=LEG, recording=RecordingId(1), both=False, max_s=2.0, silence_s=None, keep_as="trial")
+    )
+    room.run()
+    room.engine.keep(
+        KeepRecording(recording=RecordingId(2), kept_as="trial", keep_as=keep_as, duration_ms=2000, voiced_ms=1500)
+    )
+    ended = room.run()[-1]
+    assert isinstance(ended, RecordingEnded)
+    assert (ended.recording, ended.index, ended.wav_url) == (2, index, url)
+    assert isinstance(room.prepare(LocalSound(name="trial")), SoundFailed)
+    assert isinstance(room.prepare(LocalSound(name="mine")), SoundReady) is (keep_as is not None)
 
 
 def test_a_recording_ends_once_and_with_the_leg_at_the_latest() -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "FetchDocument",
     "HangUpLeg",
     "JoinLegs",
+    "KeepRecording",
     "LegId",
     "Note",
     "OweHangup",
@@ -163,6 +164,21 @@ class StartRecording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepRecording:
+    """Make a closed recording that the call has kept under a name (`StartRecording.keep_as`) into another recording.
+
+    It is found under the old name no longer. Answered by `RecordingEnded` of the new number.
+    """
+
+    recording: RecordingId
+    kept_as: str
+    keep_as: str | None
+    """As for `StartRecording`."""
+    duration_ms: int
+    voiced_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecording:
     """Finish a recording; one that has ended already is left alone."""
 
@@ -262,6 +278,7 @@ Command = (
     | StopPlayback
     | SendDigits
     | StartRecording
+    | KeepRecording
     | StopRecording
     | FetchDocument
     | OweRecording

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from offhook.call.commands import OweRecording, StopRecording
 from offhook.call.events import RecordingEnded
 from offhook.call.masking import shown_url
+from offhook.call.policy import too_short
 from offhook.call.stage import Stage
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.view import CallView, RecordingView
@@ -38,6 +39,8 @@ def book(event: RecordingEnded, view: CallView, dialect: Dialect, stage: Stage) 
         index=event.index,
         keep_as=recording.keep_as,
     )
+    if recording.then_keep and recording.keep_as is not None and not too_short(event.duration_ms, event.voiced_ms):
+        stage.keep(event, recording.keep_as, leg=recording.leg, deliver_to=recording.deliver_to, name=recording.name)
     if event.index is None or event.reason == "failed":
         return view
     finished = RecordingView(
@@ -45,6 +48,7 @@ def book(event: RecordingEnded, view: CallView, dialect: Dialect, stage: Stage) 
         created=datetime.fromtimestamp(stage.now.wall, UTC),
         duration_s=duration_s,
         wav_url=event.wav_url,
+        name=recording.name or "",
     )
     if recording.both:
         stage.legs[recording.leg].recording_url = event.wav_url

@@ -8,8 +8,18 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NewType
 
-from offhook.call.commands import Command, LegId, Note, PlaceLeg, PlaybackId, RecordingId, RequestId, StartRecording
-from offhook.call.events import Event, LegEnded, Now, Tariff
+from offhook.call.commands import (
+    Command,
+    KeepRecording,
+    LegId,
+    Note,
+    PlaceLeg,
+    PlaybackId,
+    RecordingId,
+    RequestId,
+    StartRecording,
+)
+from offhook.call.events import Event, LegEnded, Now, RecordingEnded, Tariff
 from offhook.call.leg import Leg, LegState
 from offhook.call.plain import Mono
 from offhook.call.policy import RECORDING_MIN_MS, RECORDING_MIN_VOICED_MS, TYPED_AHEAD_MAX
@@ -95,14 +105,19 @@ class OpenRecording:
     keep_as: str | None
     both: bool
     """Also what the leg hears."""
+    name: str | None = None
+    """What the customer calls it."""
+    then_keep: bool = False
+    """The call kept it for itself only until somebody chose, and nobody can any longer: it is the customer's."""
 
 
 @dataclass(slots=True, kw_only=True)
 class WholeCall:
-    """That both parties are recorded to the end: wanted at most once in a call."""
+    """That both parties are recorded to the end: wanted at most once at a time."""
 
     deliver_to: str | None
-    started: bool = False
+    recording: RecordingId | None = None
+    """Once it has begun."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -221,12 +236,15 @@ class Stage:
         max_s: float | None = None,
         silence_s: float | None = None,
         leg: LegId | None = None,
+        name: str | None = None,
     ) -> RecordingId:
         """Record a leg (the party, unless another is named), or the leg and whom it hears."""
         leg = self.party.id if leg is None else leg
         self.standing.recordings_begun += 1
         recording = RecordingId(self.standing.recordings_begun)
-        self.standing.recordings[recording] = OpenRecording(leg=leg, deliver_to=deliver_to, keep_as=keep_as, both=both)
+        self.standing.recordings[recording] = OpenRecording(
+            leg=leg, deliver_to=deliver_to, keep_as=keep_as, both=both, name=name
+        )
         self.say(
             StartRecording(
                 leg=leg,
@@ -240,6 +258,37 @@ class Stage:
             )
         )
         self.note("recording.begun", recording=recording, both=both, keep_as=keep_as)
+        return recording
+
+    def keep(
+        self,
+        ended: RecordingEnded,
+        kept_as: str,
+        *,
+        leg: LegId,
+        deliver_to: str | None,
+        keep_as: str | None = None,
+        name: str | None = None,
+    ) -> RecordingId:
+        """Make a recording that the call has kept for itself the customer's, or the call's under another name.
+
+        It gets a new number, and a `RecordingEnded` of its own.
+        """
+        self.standing.recordings_begun += 1
+        recording = RecordingId(self.standing.recordings_begun)
+        self.standing.recordings[recording] = OpenRecording(
+            leg=leg, deliver_to=deliver_to, keep_as=keep_as, both=False, name=name
+        )
+        self.say(
+            KeepRecording(
+                recording=recording,
+                kept_as=kept_as,
+                keep_as=keep_as,
+                duration_ms=ended.duration_ms,
+                voiced_ms=ended.voiced_ms,
+            )
+        )
+        self.note("recording.kept", recording=recording, keep_as=keep_as)
         return recording
 
     def type_ahead(self, key: str) -> None:

@@ -105,6 +105,8 @@ class RecordingView:
     """When it was finished, UTC."""
     duration_s: int
     wav_url: str
+    name: str = ""
+    """What its customer calls it, if it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from offhook.call.call import Call
-from offhook.call.commands import AnswerLeg, Command, Finished, HangUpLeg, Note, PlaceLeg, StartRecording
+from offhook.call.commands import AnswerLeg, Command, Finished, HangUpLeg, KeepRecording, Note, PlaceLeg, StartRecording
 from offhook.call.events import Event, HangUp, LegEnded, Now, RecordingEnded
 from offhook.flow.view import CallState, CallView, Cause
 
@@ -150,7 +150,7 @@ class CallTask:
             return  # an entry that cannot be kept costs nobody the call
         if isinstance(command, PlaceLeg | AnswerLeg | HangUpLeg):
             self.post(LegEnded(leg=command.leg, cause=Cause.INTERNAL_ERROR))
-        elif isinstance(command, StartRecording):
+        elif isinstance(command, StartRecording | KeepRecording):
             self.post(RecordingEnded(recording=command.recording, reason="failed", duration_ms=0, voiced_ms=0))
         self.post(HangUp(cause=Cause.INTERNAL_ERROR))
 

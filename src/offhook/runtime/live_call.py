@@ -103,6 +103,8 @@ class LiveCall:
                 self._sound(command)
             case do.StartRecording():
                 self._record(command)
+            case do.KeepRecording():
+                self._kept(command)
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
                     self.services.media.stop_recording(recording.number)
@@ -249,11 +251,9 @@ class LiveCall:
         if thrown_away or (command.keep_as is not None and self.task.over):
             _remove(path)
         elif command.keep_as is not None:
-            self.kept[command.keep_as] = path
+            self._keep_as(command.keep_as, path)
         else:
-            index = self.recordings_made
-            self.recordings_made += 1
-            url = self.services.book.recorded(self.caller.account, self.id, index, path, closed)
+            index, url = self._given_out(path, closed)
         self.post(
             happened.RecordingEnded(
                 recording=command.recording,
@@ -264,6 +264,43 @@ class LiveCall:
                 wav_url=url,
             )
         )
+
+    def _kept(self, command: do.KeepRecording) -> None:
+        """What the call had for itself until now changes hands; the file stays where it is."""
+        path = self.kept.pop(command.kept_as, None)
+        index, url = None, ""
+        if path is not None and command.keep_as is not None:
+            self._keep_as(command.keep_as, path)
+        elif path is not None:
+            closed = RecordingClosed(
+                reason="stopped",
+                duration_ms=command.duration_ms,
+                voiced_ms=command.voiced_ms,
+                size_bytes=path.stat().st_size,
+            )
+            index, url = self._given_out(path, closed)
+        self.post(
+            happened.RecordingEnded(
+                recording=command.recording,
+                reason="failed" if path is None else "stopped",
+                duration_ms=command.duration_ms,
+                voiced_ms=command.voiced_ms,
+                index=index,
+                wav_url=url,
+            )
+        )
+
+    def _keep_as(self, name: str, path: Path) -> None:
+        """Under a name there is one recording: an earlier one is nobody's any longer."""
+        earlier = self.kept.get(name)
+        if earlier is not None:
+            _remove(earlier)
+        self.kept[name] = path
+
+    def _given_out(self, path: Path, closed: RecordingClosed) -> tuple[int, str]:
+        index = self.recordings_made
+        self.recordings_made += 1
+        return index, self.services.book.recorded(self.caller.account, self.id, index, path, closed)
 
     # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,7 @@ from offhook.call.commands import (
     Finished,
     HangUpLeg,
     JoinLegs,
+    KeepRecording,
     LegId,
     Note,
     OweHangup,
@@ -236,6 +237,8 @@ class _Simulation:
                 self._engine.send_keys(command)
             case StartRecording():
                 self._engine.record(command)
+            case KeepRecording():
+                self._engine.keep(command)
             case StopRecording(recording=recording):
                 self._engine.finish(recording, "stopped")
             case FetchDocument():

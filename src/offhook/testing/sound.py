@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from offhook.call.commands import (
+    KeepRecording,
     LegId,
     PlaybackId,
     PrepareSound,
@@ -169,6 +170,26 @@ class Engine:
             reason=reason,
             duration_ms=ms,
             voiced_ms=voiced,
+            index=index,
+            wav_url="" if index is None else f"{self._wav_base}-r{index}.wav",
+        )
+        self._clock.after(0.0, lambda: self._tell(ended))
+
+    def keep(self, command: KeepRecording) -> None:
+        """What the call kept for itself becomes the customer's, or the call's under another name."""
+        seconds = self._kept.pop(command.kept_as)
+        index, kept = None, f"local/{command.keep_as}"
+        if command.keep_as is None:
+            index, kept = self._finished, f"r{self._finished}"
+            self._finished += 1
+        else:
+            self._kept[command.keep_as] = seconds
+        self._say(f"the recording is kept as {kept}")
+        ended = RecordingEnded(
+            recording=command.recording,
+            reason="stopped",
+            duration_ms=command.duration_ms,
+            voiced_ms=command.voiced_ms,
             index=index,
             wav_url="" if index is None else f"{self._wav_base}-r{index}.wav",
         )

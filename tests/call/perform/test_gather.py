@@ -238,6 +238,25 @@ def test_typed_ahead_is_lost_on_another_verb() -> None:
     assert world.call.export()["facts"]["scripts"][0][1]["typed_ahead"] == ""
 
 
+@pytest.mark.parametrize(("needs_min", "results"), [(True, []), (False, [("1", None)])])
+def test_a_finish_key_after_too_few_keys_is_another_try_where_the_verb_says_so(
+    needs_min: bool, results: list[tuple[str, None]]
+) -> None:
+    """didML section 4.6: `minDigits`, as play_and_get_digits has it."""
+    world = outgoing(Gather(prompts=(), min_digits=3, max_digits=5, tries=2, finish_needs_min=needs_min))
+    world.presses("1#")
+    assert world.results == results
+    if needs_min:
+        world.presses("123#")
+        assert world.results == [("123", None)]
+
+
+def test_the_last_try_ends_with_too_few_keys() -> None:
+    world = outgoing(Gather(prompts=(), min_digits=3, max_digits=5, tries=1, finish_needs_min=True))
+    world.presses("1#")
+    assert world.results == [("failed", "noinput")]
+
+
 def test_typed_ahead_has_a_limit() -> None:
     world = outgoing(start=ask())
     world.presses("1" * 40)

@@ -1,11 +1,22 @@
 """Record: the party alone, and when it is worth keeping (46elks `record`)."""
 
-import pytest
-from tests.support.calls import A, B, incoming, outgoing
+from typing import Any
 
-from offhook.call.commands import AnswerLeg, OweRecording, StartRecording, StopRecording
-from offhook.call.events import RecordingEnded
-from offhook.flow.verbs import Record
+import pytest
+from tests.support.calls import A, B, World, incoming, outgoing
+
+from offhook.call.commands import (
+    AnswerLeg,
+    KeepRecording,
+    OweRecording,
+    PrepareSound,
+    StartPlayback,
+    StartRecording,
+    StopPlayback,
+    StopRecording,
+)
+from offhook.call.events import RecordingEnded, SoundFailed, SoundReady
+from offhook.flow.verbs import LocalSound, NamedSound, Play, Record, Speech
 
 URL = "https://app.example/voicemail?key=secret"
 
@@ -115,3 +126,192 @@ def test_another_recording_is_not_its_own() -> None:
     world.tell(RecordingEnded(recording=9, reason="max", duration_ms=1, voiced_ms=1, index=0))  # type: ignore[arg-type]
     assert world.results == []
     assert world.call.view().recordings == ()
+
+
+# ── a tone before it ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_tone_says_that_it_begins() -> None:
+    world = outgoing(Record(beep=True))
+    (prepare,) = world.new()
+    assert isinstance(prepare, PrepareSound)
+    assert prepare.sound == NamedSound(name="beep")
+    assert [type(each) for each in world.ready()] == [StartPlayback]
+    assert world.presses("#") == [], "a key before it begins ends nothing"
+    assert [type(each) for each in world.played()] == [StartRecording]
+    world.recorded()
+    assert world.results == [("ok", None)]
+
+
+def test_a_tone_waits_for_the_answer() -> None:
+    world = incoming(Record(beep=True))
+    world.ready()
+    assert world.all(StartPlayback) == []
+    assert [type(each) for each in world.answers(A)] == [StartPlayback]
+
+
+def test_a_tone_that_cannot_be_had_keeps_nobody_from_speaking() -> None:
+    world = outgoing(Record(beep=True))
+    world.new()
+    said = world.tell(SoundFailed(request=world.last(PrepareSound).request, detail="no disk"))
+    assert [type(each) for each in said] == [StartRecording]
+
+
+# ── what it brought ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_outcome_names_the_recording_and_its_seconds() -> None:
+    world = outgoing(Record(name="greeting", deliver_to=URL))
+    world.recorded(ms=4600)
+    (done,) = world.call.view().performed
+    assert (done.outcome.seconds, done.outcome.recording_url) == (5, "https://api.example/r0.wav")
+    assert world.last(OweRecording).recording.name == "greeting"
+
+
+# ── a choice after it ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def confirmed(**more: Any) -> World:
+    """A party that has spoken and is being asked."""
+    world = outgoing(Record(confirm=True, **more), Play(sounds=()))
+    world.new()
+    return world
+
+
+def asked(world: World) -> None:
+    """What it hears: what it said, and what to press."""
+    world.recorded(index=None)
+    for prepare in world.all(PrepareSound)[-2:]:
+        world.tell(SoundReady(request=prepare.request, handle=type(prepare.sound).__name__, duration_ms=1))
+
+
+def test_a_party_hears_what_it_said_and_what_to_press() -> None:
+    world = confirmed(deliver_to=URL)
+    assert world.last(StartRecording).keep_as == "/on-trial"
+    asked(world)
+    mine, text = (each.sound for each in world.all(PrepareSound)[-2:])
+    assert mine == LocalSound(name="/on-trial")
+    assert isinstance(text, Speech)
+    assert world.last(StartPlayback).sounds == ("LocalSound", "Speech")
+    assert world.all(OweRecording) == []
+    assert world.results == []
+
+
+def test_what_is_kept_is_the_customers_from_then_on() -> None:
+    world = confirmed(deliver_to=URL, name="greeting")
+    asked(world)
+    world.new()
+    stop, keep = world.presses("1")
+    assert isinstance(stop, StopPlayback)
+    assert keep == KeepRecording(recording=2, kept_as="/on-trial", keep_as=None, duration_ms=5000, voiced_ms=4000)  # type: ignore[arg-type]
+    assert world.results == []
+    kept(world)
+    assert world.results[0] == ("ok", None)
+    assert world.call.view().recordings == (f"{'c' * 32}-r0",)
+    assert (world.last(OweRecording).url, world.last(OweRecording).recording.name) == (URL, "greeting")
+    assert world.call.view().performed[0].outcome.recording_url == "https://api.example/r0.wav"
+
+
+def kept(world: World, index: int | None = 0) -> None:
+    url = "" if index is None else f"https://api.example/r{index}.wav"
+    world.tell(
+        RecordingEnded(
+            recording=world.last(KeepRecording).recording,
+            reason="stopped",
+            duration_ms=5000,
+            voiced_ms=4000,
+            index=index,
+            wav_url=url,
+        )
+    )
+
+
+def test_it_can_be_spoken_anew_as_often_as_one_likes() -> None:
+    world = confirmed(beep=True)
+    for _ in range(3):
+        world.ready()
+        world.played()
+        asked(world)
+        world.presses("2")
+        assert world.last(PrepareSound).sound == NamedSound(name="beep")
+    assert len(world.all(StartRecording)) == 3
+    assert world.all(KeepRecording) == []
+    assert world.results == []
+
+
+def test_another_key_is_asked_again() -> None:
+    world = confirmed()
+    asked(world)
+    world.new()
+    said = world.presses("5")
+    assert [type(each) for each in said] == [StopPlayback, PrepareSound, PrepareSound]
+
+
+def test_who_does_not_choose_has_kept_it() -> None:
+    world = confirmed()
+    asked(world)
+    for _ in range(3):
+        world.played()
+        world.after(5.0)
+    kept(world)
+    assert world.results[0] == ("ok", None)
+
+
+def test_a_choice_that_cannot_be_spoken_keeps_it() -> None:
+    world = confirmed()
+    world.recorded(index=None)
+    world.tell(SoundFailed(request=world.last(PrepareSound).request, detail="no voice"))
+    for prepare in world.all(PrepareSound):
+        world.tell(SoundReady(request=prepare.request, handle="h", duration_ms=1))
+    assert len(world.all(KeepRecording)) == 1
+
+
+def test_what_is_too_short_is_not_asked_about() -> None:
+    world = confirmed()
+    world.recorded(index=None, voiced=0)
+    assert world.results[0] == ("failed", "tooshort")
+    assert world.all(PrepareSound) == []
+
+
+def test_one_kept_under_a_name_is_chosen_too() -> None:
+    world = confirmed(keep_as="mine")
+    asked(world)
+    world.presses("1")
+    assert world.last(KeepRecording).keep_as == "mine"
+    kept(world, index=None)
+    assert world.results[0] == ("ok", None)
+
+
+def test_who_hangs_up_instead_of_choosing_has_kept_it() -> None:
+    world = confirmed(deliver_to=URL)
+    asked(world)
+    world.new()
+    assert isinstance(world.ends(A)[0], KeepRecording)
+    kept(world)
+    assert world.last(OweRecording).url == URL
+    assert world.finished.recordings == (f"{'c' * 32}-r0",)
+
+
+def test_who_hangs_up_while_speaking_has_kept_it() -> None:
+    world = confirmed(deliver_to=URL, name="greeting")
+    world.ends(A)
+    world.recorded(reason="closed", index=None)
+    kept(world)
+    assert world.last(OweRecording).recording.name == "greeting"
+    assert world.finished.recordings == (f"{'c' * 32}-r0",)
+
+
+@pytest.mark.parametrize("more", [{}, {"keep_as": "mine"}])
+def test_who_hangs_up_before_anything_was_said_has_kept_nothing(more: dict[str, str]) -> None:
+    world = confirmed(**more)
+    world.ends(A)
+    world.recorded(reason="closed", index=None, voiced=0 if not more else 4000)
+    assert world.all(KeepRecording) == []
+    assert world.finished.recordings == ()
+
+
+def test_a_party_that_leaves_while_the_tone_plays_leaves_nothing() -> None:
+    world = outgoing(Record(beep=True, confirm=True))
+    world.ends(A)
+    assert world.results == [("failed", "hangup")]
+    assert world.finished.recordings == ()

@@ -49,6 +49,21 @@ def test_the_first_one_wins() -> None:
     assert [owed.url for owed in world.all(OweRecording)] == [URL]
 
 
+def test_it_can_be_ended_and_begun_again() -> None:
+    """didML section 4.8: `recording` with `off`."""
+    world = outgoing(RecordCall(deliver_to=URL), RecordCall(stop=True), RecordCall(stop=True), RecordCall(), PLAY)
+    first, second = world.all(StartRecording)
+    assert world.all(StopRecording) == [StopRecording(recording=first.recording)]
+    assert second.recording != first.recording
+
+
+def test_what_was_never_begun_can_be_ended() -> None:
+    world = incoming(RecordCall(), RecordCall(stop=True), PLAY)
+    world.answers(A)
+    assert world.all(StartRecording) == []
+    assert world.results[:2] == [("ok", None), ("ok", None)]
+
+
 def test_one_that_ends_early_is_delivered_then() -> None:
     world = outgoing(RecordCall(deliver_to=URL), PLAY)
     world.recorded(reason="failed", index=None)

@@ -1,7 +1,8 @@
 """Carries out Gather: a prompt, and the keys that the party presses (46elks `ivr`, section 5.3 of its API).
 
 Keys count from before the prompt on; the time-out runs from the end of the prompt, and anew from each key. A finish key
-takes what has come, if anything has. Outcomes: `digits`; `failed` with `noinput` or `badsource`.
+takes what has come, if anything has; where the verb says so, only if it is enough.
+Outcomes: `digits`; `failed` with `noinput` or `badsource`.
 """
 
 from dataclasses import dataclass
@@ -101,7 +102,8 @@ class Gathering:
         if not self.finished:
             self.deadline = stage.after(self.verb.timeout_s)
             return None
-        return self._digits() if self.keys else self._next_try(stage)
+        enough = max(1, self.verb.min_digits) if self.verb.finish_needs_min else 1
+        return self._digits() if len(self.keys) >= enough else self._next_try(stage)
 
     def _next_try(self, stage: Stage) -> Outcome | None:
         if self.tries_left <= 0:
