@@ -54,6 +54,21 @@ def test_secrets_among_parameters_are_blanked(name: str) -> None:
         assert shown({"params": {name: value, "to": "+46700000001"}}) == {"params": {name: "…", "to": "+46700000001"}}
 
 
+def test_addresses_are_shown_without_their_secrets_wherever_they_stand() -> None:
+    secret, shown_so = "https://u:s3cret@a.example/x?k=s3cret", "https://…@a.example/x?k=…"
+    for data in (
+        {"why": f"({secret}) cannot be used"},
+        {"tries": [{"why": f"({secret}) cannot be used"}]},
+        {"params": {"url": secret}},
+        {"warnings": [secret]},
+    ):
+        assert "s3cret" not in str(shown(data))
+        assert shown_so in str(shown(data))
+    assert shown({"url": shown_so}) == {"url": shown_so}
+    long = shown({"why": f"{'x ' * 1500}{secret * 100}"})
+    assert "s3cret" not in str(long)
+
+
 def test_keys_are_blanked_if_they_are_to_be() -> None:
     entries = [
         {"verb": "gather", "result": "4111111111111111"},

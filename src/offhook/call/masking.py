@@ -8,7 +8,7 @@ the operator wants it so (`mask_digits`): they may be a card number.
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_number", "shown_url"]
+__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_number", "shown_url", "shown_urls"]
 
 BLANK = "…"
 URL_MAX_CHARS = 300
@@ -81,11 +81,7 @@ def _blanked(pair: str) -> str:
 
 def shown_body(body: bytes) -> str:
     """The beginning of a document, `BODY_MAX_CHARS` at most, its secrets blanked; octets that are no text as `�`."""
-    text = body[: 4 * BODY_READ_CHARS].decode("utf-8", "replace").replace("\\/", "/")
-    if len(text) > BODY_READ_CHARS:
-        # A word that is cut may be the beginning of a secret that can no longer be told from others.
-        text = _LAST_WORD.sub("", text[:BODY_READ_CHARS], count=1)
-    text = _URL.sub(lambda found: shown_url(found.group()), text)
+    text = shown_urls(body[: 4 * BODY_READ_CHARS].decode("utf-8", "replace").replace("\\/", "/"))
     if "@" in text:
         text = _SIP_PASSWORD.sub(rf"\1:{BLANK}@", text)
     low = text.lower()
@@ -94,6 +90,14 @@ def shown_body(body: bytes) -> str:
         text = _ELEMENT.sub(rf"\1{BLANK}", text)
         text = _VALUE.sub(_without_value, text)
     return text if len(text) <= BODY_MAX_CHARS else text[: BODY_MAX_CHARS - 1] + BLANK
+
+
+def shown_urls(text: str) -> str:
+    """A sentence, its URLs as `shown_url` has them; of a long one, the first `BODY_READ_CHARS`."""
+    if len(text) > BODY_READ_CHARS:
+        # A word that is cut may be the beginning of a secret that can no longer be told from others.
+        text = _LAST_WORD.sub("", text[:BODY_READ_CHARS], count=1)
+    return _URL.sub(lambda found: shown_url(found.group()), text)
 
 
 def _without_value(found: re.Match[str]) -> str:

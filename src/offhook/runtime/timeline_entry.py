@@ -6,7 +6,7 @@ Runs for every entry of every call, so that it looks twice only at what is long,
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from offhook.call.masking import BLANK, BODY_MAX_CHARS, DIGIT_NAMES, SECRET_NAMES, is_keys
+from offhook.call.masking import BLANK, BODY_MAX_CHARS, DIGIT_NAMES, SECRET_NAMES, is_keys, shown_urls
 
 __all__ = ["ENTRIES_MAX", "ENTRIES_OF_THE_END_MAX", "FULL", "OF_THE_END", "full_data", "shown", "without_digits"]
 
@@ -21,6 +21,8 @@ ENTRY_MAX_CHARS = 8_192
 ITEMS_MAX = 64
 """Of a list or a mapping in an entry."""
 DEPTH_MAX = 4
+SHOWN_ALREADY = ("url", "body")
+"""Names at the top whose values come masked."""
 SHORT_CHARS = ENTRY_MAX_CHARS // ITEMS_MAX
 """Texts of no more than this fit in any number."""
 
@@ -57,7 +59,7 @@ def shown(data: Mapping[str, Any], *, mask_digits: bool = False) -> Mapping[str,
     for value in data.values():
         kind = type(value)
         if kind is str:
-            if len(value) > SHORT_CHARS:
+            if len(value) > SHORT_CHARS or "://" in value:
                 break
         elif kind not in _PLAIN:
             break
@@ -79,7 +81,7 @@ class _Cutter:
         for name, value in data.items():
             kind = type(value)
             if kind is str:
-                found[name] = self.text(name, value)
+                found[name] = self.text(name, value, depth)
             elif kind in _PLAIN:
                 found[name] = value
             else:
@@ -88,15 +90,17 @@ class _Cutter:
             found = {name: found[name] for name in list(found)[:ITEMS_MAX]} | {BLANK: f"{len(data)} in all"}
         return found
 
-    def text(self, name: str, text: str) -> str:
+    def text(self, name: str, text: str, depth: int) -> str:
         low = name.lower()
         if low in SECRET_NAMES:
             return BLANK
         if self._mask_digits and low in DIGIT_NAMES and is_keys(text):
             return BLANK
-        return self.cut(text)
+        return self.cut(text, depth == 1 and name in SHOWN_ALREADY)
 
-    def cut(self, text: str) -> str:
+    def cut(self, text: str, shown_already: bool = False) -> str:
+        if "://" in text and not shown_already:
+            text = shown_urls(text)
         room = TEXT_MAX_CHARS if self._left > TEXT_MAX_CHARS else self._left
         if len(text) > room:
             text = text[: room - 1] + BLANK if room > 0 else BLANK
