@@ -427,10 +427,10 @@ def test_the_timeline_explains_a_call() -> None:
             },
         ),
         ("hook.answered", {"request": 1}),
-        ("verb.begun", {"verb": "set_hangup_hook"}),
+        ("verb.begun", {"verb": "set_hangup_hook", "about": END}),
         ("hook.set", {"url": END}),
         ("verb.ended", {"verb": "set_hangup_hook", "result": "ok"}),
-        ("verb.begun", {"verb": "dial"}),
+        ("verb.begun", {"verb": "dial", "about": "+46700000011"}),
         ("leg.placed", {"leg": 1, "to": "+46700000011", "caller_id": CALLER}),
         ("leg.ringing", {"leg": 1, "early_media": False}),
         ("leg.ended", {"leg": 1, "cause": "busy", "detail": "486 Busy Here", "seconds": 0}),
@@ -447,6 +447,15 @@ def test_the_timeline_explains_a_call() -> None:
         ("hook.owed", {"url": END}),
     ]
     json.dumps(kinds)
+
+
+def test_keys_are_in_the_timeline_while_whoever_presses_them_is_there() -> None:
+    world = outgoing(DIAL)
+    world.presses("1")
+    world.presses("2", leg=B)
+    world.ends(B)
+    world.presses("3", leg=B)
+    assert world.notes("key.pressed") == [{"leg": A, "key": "1"}, {"leg": B, "key": "2"}]
 
 
 # ── surviving a restart ──────────────────────────────────────────────────────────────────────────────────────────────

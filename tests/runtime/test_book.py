@@ -1,16 +1,21 @@
 """What happened, into a real database: timelines without gaps, calls in lists, recordings, money."""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from tests.support.flows import outcomes, verbs_of_any_kind, wordings
 
 from offhook.flow.program import Outcome, OutcomeKind, Step
-from offhook.flow.verbs import Gather
+from offhook.flow.verbs import Gather, Verb
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, Performed
 from offhook.runtime import book as module
-from offhook.runtime.book import Book
+from offhook.runtime.book import Book, row_of
 from offhook.runtime.media_legs import RecordingClosed
 from offhook.storage.deliveries import entries_of_unfinished
 from offhook.storage.records import (
@@ -228,6 +233,18 @@ async def test_a_call_stands_in_the_list_from_its_first_moment(storage: Storage,
     row_now = await storage.read(lambda connection: call_by_id(connection, CALL))
     assert row_now is not None
     assert (row_now.state, row_now.cause, row_now.cost) == ("failed", "busy", 12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(verb=verbs_of_any_kind, outcome=outcomes, wording=wordings)
+def test_a_call_of_any_dialect_has_a_row_that_can_be_listed(
+    verb: Verb, outcome: Outcome, wording: Mapping[str, Any]
+) -> None:
+    """46elks' list shows calls that ran what 46elks does not have: in their customer's words, where there are any."""
+    row = row_of(view(performed=(Performed(step=Step(verb=verb, wording=wording), outcome=outcome),)))
+    assert len(row.actions) == (1 if wording else 0)
+    for action in row.actions:
+        assert set(json.loads(json.dumps(action))) >= {*wording, "result"}
 
 
 async def test_a_recording_has_a_url_and_a_last_day(storage: Storage, book: Book) -> None:

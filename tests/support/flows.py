@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from offhook.flow import verbs
 from offhook.flow.program import Document, Flow, Next, Outcome, OutcomeKind, Step
 
-__all__ = ["documents", "flows", "nexts", "outcomes", "steps", "verbs_of_any_kind"]
+__all__ = ["documents", "flows", "nexts", "outcomes", "steps", "verbs_of_any_kind", "wordings"]
 
 words = st.text(max_size=12)
 keys = st.text(alphabet="0123456789*#", max_size=4)

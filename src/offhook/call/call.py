@@ -177,7 +177,9 @@ class Call:
             case RecordingEnded():
                 self._facts.view = recordings.book(event, self._facts.view, self._dialect, self._stage)
                 self._runner.hear(event)
-            case DigitPressed() | SoundReady() | SoundFailed() | PlaybackEnded():
+            case DigitPressed():
+                self._hear_key(event)
+            case SoundReady() | SoundFailed() | PlaybackEnded():
                 self._runner.hear(event)
             case DigitsSent():
                 self._keys_are_out(event)
@@ -257,6 +259,12 @@ class Call:
                 self._runner.hear(event)
             case _:
                 self._runner.hear(event)
+
+    def _hear_key(self, event: DigitPressed) -> None:
+        leg = self._stage.legs.get(event.leg)
+        if leg is not None and not leg.gone:
+            self._stage.note("key.pressed", leg=event.leg, key=event.digit)
+        self._runner.hear(event)
 
     def _party_is_there(self, event: LegAnswered) -> None:
         self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))

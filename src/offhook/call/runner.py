@@ -14,6 +14,7 @@ from offhook.call.commands import FetchDocument, LegId, OweNotice
 from offhook.call.events import DigitPressed, DocumentArrived, DocumentFailed, Event
 from offhook.call.facts import Facts, view_of
 from offhook.call.masking import shown_url
+from offhook.call.perform.about import about
 from offhook.call.perform.cast import BESIDE, done_at_once, performer_for, verb_name
 from offhook.call.perform.gather import Gathering
 from offhook.call.perform.performer import failed
@@ -147,7 +148,7 @@ class Runner:
             self._note(script, "verb.skipped", verb=verb_name(verb))
             return Skipped()
         script.performing_since = Mono(self._stage.now.mono)
-        self._note(script, "verb.begun", verb=verb_name(verb))
+        self._note(script, "verb.begun", verb=verb_name(verb), about=about(verb))
         stage = self._seen_by(script)
         if isinstance(verb, SetHangupHook | RecordCall | Hangup | Notify | Goto):
             outcome = self._performed(script, done_at_once(verb, stage))
