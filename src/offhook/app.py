@@ -30,6 +30,7 @@ from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.media_process import EngineConfig, MediaEngine
 from offhook.runtime.outbox import Outbox
+from offhook.runtime.rooms import RoomEntry, RoomName, Rooms, RoomView
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
 from offhook.runtime.signing import KeysOf, signed_by
@@ -245,6 +246,7 @@ class Server:
                 driver=driver, media=media, media_host=self._advertised_host, media_timeout_ms=MEDIA_TIMEOUT_MS
             ),
             media=media,
+            rooms=Rooms(media=media, loop=asyncio.get_running_loop()),
             sounds=sounds,
             hooks=hooks,
             book=book,
@@ -347,6 +349,14 @@ class Server:
         """Its customer has deleted a call."""
         self._running.book.forget(call_id)
 
+    def rooms(self) -> Sequence[RoomView]:
+        """The rooms that somebody is in."""
+        return self._running.services.rooms.views()
+
+    def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
+        """What happened in a room."""
+        return self._running.services.rooms.entries(room)
+
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed."""
         parts = self._running
@@ -369,6 +379,7 @@ class Server:
             "legs": parts.services.legs.live,
             "media_sessions": len(parts.engine.sessions),
             "media_kept": parts.services.media.counts(),
+            "rooms": parts.services.rooms.counts(),
             "media_pid": parts.engine.pid,
             "sip_kept": parts.driver.endpoint.counts(),
             "sip_streams": parts.driver.sockets.streams_count,

@@ -12,11 +12,14 @@ from tests.support.calls import A, World, incoming, outgoing
 
 from offhook.call.commands import (
     Command,
+    EnterConference,
+    EnterQueue,
     FetchDocument,
     Finished,
     HangUpLeg,
     JoinLegs,
     KeepRecording,
+    LeaveRoom,
     LegId,
     OweHangup,
     OweStatus,
@@ -26,6 +29,8 @@ from offhook.call.commands import (
     RecordingId,
     RequestId,
     StartRecording,
+    TakeCaller,
+    VisitId,
 )
 from offhook.call.events import (
     CreditGone,
@@ -42,13 +47,21 @@ from offhook.call.events import (
     LegProgress,
     PlaybackEnded,
     RecordingEnded,
+    RoomBeeped,
+    RoomBriefs,
+    RoomEnd,
+    RoomJoined,
+    RoomLeft,
+    RoomWaits,
     SoundFailed,
     SoundReady,
     Tariff,
 )
 from offhook.flow.program import Document, Flow, Next, OutcomeKind, Step
 from offhook.flow.verbs import (
+    Conference,
     Dial,
+    Enqueue,
     Gather,
     Goto,
     Hangup,
@@ -64,6 +77,7 @@ from offhook.flow.verbs import (
     SentDigits,
     SetHangupHook,
     StatusHook,
+    TakeFromQueue,
     Treatment,
     UnusableSound,
     UnusableTarget,
@@ -106,6 +120,7 @@ targets = st.lists(
     max_size=3,
 ).map(tuple)
 
+documents = st.just(Document(url="https://app.example/next"))
 verbs: st.SearchStrategy[Verb] = st.one_of(
     st.builds(Play, sounds=sounds, loop=st.integers(0, 2), skippable=st.booleans()),
     st.builds(
@@ -133,8 +148,10 @@ verbs: st.SearchStrategy[Verb] = st.one_of(
     st.builds(Pause, seconds=seconds),
     st.just(Notify(url="https://told")),
     st.just(Goto()),
+    st.builds(Enqueue, queue=st.just("q"), wait=st.none() | documents),
+    st.builds(TakeFromQueue, queue=st.just("q"), briefing=st.none() | documents),
+    st.builds(Conference, room=st.just("r"), wait=st.none() | documents),
 )
-documents = st.just(Document(url="https://app.example/next"))
 
 
 def steps(following: st.SearchStrategy[Next]) -> st.SearchStrategy[Flow]:
@@ -171,6 +188,11 @@ events: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(DocumentArrived, request=small.map(RequestId), flow=flows),
     st.builds(DocumentFailed, request=small.map(RequestId), cause=causes, detail=st.just("")),
+    st.builds(RoomWaits, visit=small.map(VisitId), position=st.none() | st.integers(1, 3)),
+    st.builds(RoomBriefs, visit=small.map(VisitId), document=documents),
+    st.builds(RoomJoined, visit=small.map(VisitId)),
+    st.builds(RoomBeeped, visit=small.map(VisitId), coming=st.booleans()),
+    st.builds(RoomLeft, visit=small.map(VisitId), why=st.sampled_from(RoomEnd)),
     st.just(CreditGone()),
     st.builds(HangUp, cause=causes),
 )
@@ -201,6 +223,12 @@ def check_the_end(world: World, told: list[Event]) -> None:
     let_go = {each.leg for each in said if isinstance(each, HangUpLeg)}
     for place in world.all(PlaceLeg):
         assert place.leg in ended | let_go
+    visits = [each.visit for each in said if isinstance(each, EnterConference | EnterQueue | TakeCaller)]
+    left = [each.visit for each in world.all(LeaveRoom)]
+    let_go_by_room = {each.visit for each in told if isinstance(each, RoomLeft)}
+    assert len(set(visits)) == len(visits)
+    assert len(set(left)) == len(left)
+    assert set(visits) <= set(left) | let_go_by_room, "nobody stays in a room after its call"
     joined: set[tuple[LegId, LegId]] = set()
     for each in said:
         match each:

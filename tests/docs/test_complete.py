@@ -19,6 +19,7 @@ from offhook.web.api import (
     native_deliveries,
     native_events,
     native_numbers,
+    native_rooms,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def test_commands(command: str) -> None:
 
 def native_routes() -> list[str]:
     found = ["GET /v1/status"]
-    for routes in (native_accounts, native_numbers, native_calls, native_events, native_deliveries):
+    for routes in (native_accounts, native_numbers, native_calls, native_events, native_deliveries, native_rooms):
         for route in routes.router.routes:
             found += [f"{method} {route.path}" for method in route.methods]  # type: ignore[attr-defined]
     return sorted(found)

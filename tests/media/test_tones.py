@@ -55,7 +55,7 @@ def test_a_tone_is_that_of_its_country(name: str, frequencies: list[int], on_ms:
 
 
 @pytest.mark.parametrize("country", sorted(COUNTRIES))
-@pytest.mark.parametrize("kind", [name for name in TONE_NAMES if name != "beep"])
+@pytest.mark.parametrize("kind", [name for name in TONE_NAMES if name not in ("beep", "music", "enter", "exit")])
 def test_every_tone_of_every_country_is_whole_packets_and_not_too_loud(kind: str, country: str) -> None:
     samples = tone(f"{kind}/{country}")
     assert len(samples) % 40 == 0
@@ -68,6 +68,33 @@ def test_a_steady_tone_loops_without_a_seam(name: str) -> None:
     twice = np.concatenate([once, once])
     inside = float(np.abs(np.diff(once)).max())
     assert float(np.abs(np.diff(twice)).max()) <= inside * 1.01
+
+
+def test_music_is_soft_loops_without_a_seam_and_is_never_silent() -> None:
+    once = tone("music").astype(np.float64)
+    assert len(once) % 160 == 0, "whole packets, so that the loop has no gap"
+    assert 8.0 < len(once) / SAMPLE_RATE_HZ < 15.0
+    assert 2000 < float(np.abs(once).max()) < 8000
+    inside = float(np.abs(np.diff(once)).max())
+    assert float(np.abs(np.diff(np.concatenate([once, once]))).max()) <= inside * 1.01
+    seconds = once[: len(once) // 1600 * 1600].reshape(-1, 1600)
+    assert float(np.sqrt((seconds**2).mean(axis=1)).min()) > 200
+
+
+def test_music_is_no_key_to_any_detector() -> None:
+    """A key has one tone of 697 to 941 Hz and one of 1209 to 1633 (Q.23): of the second there is nothing."""
+    once = tone("music").astype(np.float64)
+    power = np.abs(np.fft.rfft(once)) ** 2
+    hz = np.fft.rfftfreq(len(once), 1 / SAMPLE_RATE_HZ)
+    assert power[(hz > 1180) & (hz < 1700)].sum() < 1e-4 * power.sum()
+
+
+def test_who_comes_is_heard_going_up_and_who_leaves_going_down() -> None:
+    coming, going = tone("enter"), tone("exit")
+    half = len(coming) // 2
+    assert strongest(coming[:half], 1) < strongest(coming[half:], 1)
+    assert strongest(going[:half], 1) > strongest(going[half:], 1)
+    assert len(coming) == len(going) < SAMPLE_RATE_HZ / 2
 
 
 @pytest.mark.parametrize("name", ["siren", "busy/xx", "", "beep/xx"])

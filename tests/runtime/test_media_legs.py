@@ -286,6 +286,20 @@ def test_two_are_joined_and_parted_unless_one_is_gone(scene: Scene) -> None:
     assert len(scene.line.all(do.Unbridge)) == len(scene.line.all(do.Bridge)) == 1
 
 
+def test_who_is_mixed_is_unmixed_unless_it_is_gone(scene: Scene) -> None:
+    a, b = scene.open(A), scene.open(B)
+    mix, other = scene.legs.new_mix(), scene.legs.new_mix()
+    assert mix != other
+    scene.legs.mix(mix, a, muted=True)
+    assert scene.line.last(do.JoinMix) == do.JoinMix(mix=mix, session=a.session, muted=True)
+    scene.legs.unmix(mix, a)
+    assert scene.line.last(do.LeaveMix) == do.LeaveMix(mix=mix, session=a.session)
+    scene.legs.close(b)
+    scene.legs.mix(mix, b, muted=False)
+    scene.legs.unmix(mix, b)
+    assert len(scene.line.all(do.JoinMix)) == len(scene.line.all(do.LeaveMix)) == 1
+
+
 # ── a session that is closing, and an engine that died ───────────────────────────────────────────────────────────────
 
 

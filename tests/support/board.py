@@ -8,6 +8,7 @@ from typing import Any
 
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime.outbox import owed_again
+from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.storage.keys import new_id
 from offhook.storage.rows import CallRow, DeliveryRow, EventRow
 from offhook.storage.store import Storage
@@ -27,6 +28,7 @@ class Board:
         """Calls for which something is still to be delivered."""
         self.directory_changes = 0
         self.replayed: list[str] = []
+        self.open_rooms: list[tuple[RoomView, Sequence[RoomEntry]]] = []
         self.full = False
         self.broken = False
         self.reason: str | None = None
@@ -100,6 +102,12 @@ class Board:
         async with self._news, asyncio.timeout(deadline_s):
             await self._news.wait_for(lambda: self.live)
         return next(iter(self.live.values()))
+
+    def rooms(self) -> Sequence[RoomView]:
+        return [view for view, _ in self.open_rooms]
+
+    def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
+        return next((entries for view, entries in self.open_rooms if view.room == room), ())
 
     def directory_changed(self) -> None:
         self.directory_changes += 1

@@ -25,6 +25,7 @@ from offhook.runtime.book import Book
 from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.outbox import Outbox
+from offhook.runtime.rooms import Rooms
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
 from offhook.runtime.sip_driver import SipDriver, now
@@ -142,6 +143,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
             loop=loop,
             legs=SipLegs(driver=driver, media=media, media_host="127.0.0.1", media_timeout_ms=60_000),
             media=media,
+            rooms=Rooms(media=media, loop=loop),
             sounds=sounds,
             hooks=HookDesk(
                 client=hooks,

@@ -21,7 +21,7 @@ def given(text: str) -> Scenario:
 
 def acts(*lines: str) -> tuple[Act, ...]:
     below = "".join(f"    {line}\n" for line in lines)
-    begins = read_scenario(f"# It works.\nwhen\n  +1 calls +2\n{below}{THEN}").begins
+    (begins,) = read_scenario(f"# It works.\nwhen\n  +1 calls +2\n{below}{THEN}").begins
     assert isinstance(begins, Calls)
     return begins.acts
 
@@ -30,7 +30,7 @@ def test_the_least_there_can_be() -> None:
     scenario = read_scenario(f"# It\n# works.\n\n{WHEN}\n{THEN}")
     assert scenario == Scenario(
         title="It works.",
-        begins=Calls(from_="+1", to="+2"),
+        begins=(Calls(from_="+1", to="+2"),),
         expected=(Expected(line=8, time=0.0, text="+1 calls +2"),),
     )
 
@@ -127,7 +127,7 @@ def test_a_call_by_the_api_and_what_is_looked_at() -> None:
         '# It works.\nwhen\n  POST /a1/calls\n    from=+1\n    voice_start={"a": "b=c"}\n'
         "then in part\n  1.5   POST   https://a\n    result=a=b\n    no why\n"
     )
-    assert scenario.begins == PlacesCall(params={"from": "+1", "voice_start": '{"a": "b=c"}'})
+    assert scenario.begins == (PlacesCall(params={"from": "+1", "voice_start": '{"a": "b=c"}'}),)
     assert scenario.in_part
     assert scenario.expected == (
         Expected(line=7, time=1.5, text="POST https://a", params=(("result", "a=b"), ("why", None))),
@@ -141,13 +141,13 @@ def test_a_call_by_the_api_and_what_is_looked_at() -> None:
         (f"# t\n  x\n{WHEN}{THEN}", 2, "before the first section"),
         (f"# t\nwhere\n{WHEN}{THEN}", 2, "a section is one of `given`, `when`, `then`"),
         (f"# t\n{WHEN}{WHEN}{THEN}", 4, "each once"),
-        (f"# t\n{THEN}", 3, "`when` needs one line"),
-        (f"# t\nwhen\n  +1 calls +2\n  +1 calls +3\n{THEN}", 6, "`when` needs one line"),
+        (f"# t\n{THEN}", 3, "`when` needs a line"),
+        (f"# t\nwhen\n  +1 calls +2 later\n{THEN}", 3, "`+46… calls +46… [at 3 s]`"),
         (f"# t\n{WHEN}", 3, "`then` is missing"),
         (
             f"# t\nwhen\n  +1 rings +2\n{THEN}",
             3,
-            "should be `+46… calls +46…` or `POST /a1/calls`; found `+1 rings +2`",
+            "should be `+46… calls +46… [at 3 s]` or `POST /a1/calls [at 3 s]`; found `+1 rings +2`",
         ),
         (f"# t\nwhen\n  POST /a1/calls\n    from\n{THEN}", 4, "a parameter is `name=value`; found `from`"),
         (f"# t\nwhen\n  POST /a1/calls\n    timeout=soon\n{THEN}", 4, "`timeout` is seconds"),
@@ -178,3 +178,16 @@ def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
     path.write_text("nothing")
     with pytest.raises(BadScenario, match=r"bad\.case, line 1"):
         read_scenario_file(path)
+
+
+def test_several_calls_begin_at_their_times() -> None:
+    scenario = read_scenario(
+        "# t\nwhen\n  +1 calls +2\n    hangs up after 3 s\n  +3 calls +2 at 1.5 s\n"
+        f"  POST /a1/calls at 4 s\n    to=+4\n{THEN}"
+    )
+    hangs_up = Act(kind=ActKind.HANGS_UP, when=When(kind=WhenKind.ANSWERED, seconds=3.0))
+    assert scenario.begins == (
+        Calls(from_="+1", to="+2", acts=(hangs_up,)),
+        Calls(from_="+3", to="+2", at_s=1.5),
+        PlacesCall(params={"to": "+4"}, at_s=4.0),
+    )

@@ -7,7 +7,7 @@ LINES = [Line(0.0, "a calls"), Line(1.25, "POST https://x", {"result": "ok", "to
 
 
 def expect(*expected: Expected, in_part: bool = False) -> str | None:
-    scenario = Scenario(title="t", begins=Calls(from_="a", to="b"), expected=expected, in_part=in_part)
+    scenario = Scenario(title="t", begins=(Calls(from_="a", to="b"),), expected=expected, in_part=in_part)
     return difference(scenario, LINES)
 
 

@@ -34,6 +34,11 @@ from offhook.call.events import (
     Now,
     PlaybackEnded,
     RecordingEnded,
+    RoomBeeped,
+    RoomBriefs,
+    RoomJoined,
+    RoomLeft,
+    RoomWaits,
     SoundFailed,
     SoundReady,
     Tariff,
@@ -183,6 +188,8 @@ class Call:
                 self._runner.hear(event)
             case DigitsSent():
                 self._keys_are_out(event)
+            case RoomWaits() | RoomBriefs() | RoomJoined() | RoomBeeped() | RoomLeft():
+                self._runner.hear(event)
             case CreditGone():
                 self._end(Cause.NO_CREDIT)
             case HangUp():

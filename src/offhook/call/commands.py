@@ -7,19 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from offhook.flow.verbs import LegStage, Sound, Target
+from offhook.flow.document import Document
+from offhook.flow.verbs import Beeps, LegStage, Sound, Target
 from offhook.flow.view import CallView, Cause, RecordingView
 
 __all__ = [
     "AnswerLeg",
+    "CallerBriefed",
     "Charge",
     "Command",
     "EarlyMediaLeg",
+    "EnterConference",
+    "EnterQueue",
     "Finished",
     "FetchDocument",
     "HangUpLeg",
     "JoinLegs",
     "KeepRecording",
+    "LeaveRoom",
     "LegId",
     "Note",
     "OweHangup",
@@ -38,6 +43,9 @@ __all__ = [
     "StartRecording",
     "StopPlayback",
     "StopRecording",
+    "TakeCaller",
+    "VisitId",
+    "Wish",
 ]
 
 LegId = NewType("LegId", int)
@@ -45,6 +53,7 @@ LegId = NewType("LegId", int)
 PlaybackId = NewType("PlaybackId", int)
 RecordingId = NewType("RecordingId", int)
 RequestId = NewType("RequestId", int)
+VisitId = NewType("VisitId", int)
 """All count up within a call and are never used twice in it."""
 
 
@@ -185,6 +194,69 @@ class StopRecording:
     recording: RecordingId
 
 
+# ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterConference:
+    """Take an answered party into a conference of its customer, made when the first one comes.
+
+    `RoomWaits` or `RoomJoined` follow, and in the end `RoomLeft`, unless the call says `LeaveRoom` first.
+    """
+
+    visit: VisitId
+    leg: LegId
+    room: str
+    muted: bool
+    beeps: Beeps
+    starts: bool
+    ends: bool
+    max_parties: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterQueue:
+    """Put an answered party at the end of a queue of its customer, made when it is first named.
+
+    `RoomWaits` tells its place and each change of it; `RoomBriefs` may come, then `RoomJoined` and at last `RoomLeft`.
+    """
+
+    visit: VisitId
+    leg: LegId
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeCaller:
+    """An answered agent wants who waits longest in a queue. `RoomJoined` and in the end `RoomLeft` follow."""
+
+    visit: VisitId
+    leg: LegId
+    queue: str
+    briefing: Document | None
+    """For the waiting party to be run before the two are joined."""
+    timeout_s: float
+    time_limit_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerBriefed:
+    """What `RoomBriefs` asked for has been run."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveRoom:
+    """The party does not want to be there any longer, or is gone; nothing more is told of the visit."""
+
+    visit: VisitId
+
+
+Wish = EnterConference | EnterQueue | TakeCaller
+"""With what a visit to a room begins."""
+
+
 # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -280,6 +352,11 @@ Command = (
     | StartRecording
     | KeepRecording
     | StopRecording
+    | EnterConference
+    | EnterQueue
+    | TakeCaller
+    | CallerBriefed
+    | LeaveRoom
     | FetchDocument
     | OweRecording
     | OweHangup

@@ -4,9 +4,11 @@ Events go into `Call.handle(event, now)`, from the call's own queue and nowhere 
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
-from offhook.call.commands import LegId, PlaybackId, RecordingId, RequestId
+from offhook.call.commands import LegId, PlaybackId, RecordingId, RequestId, VisitId
+from offhook.flow.document import Document
 from offhook.flow.program import Flow
 from offhook.flow.view import Cause
 
@@ -26,6 +28,13 @@ __all__ = [
     "Now",
     "PlaybackEnded",
     "RecordingEnded",
+    "RoomBeeped",
+    "RoomBriefs",
+    "RoomEnd",
+    "RoomEvent",
+    "RoomJoined",
+    "RoomLeft",
+    "RoomWaits",
     "SoundFailed",
     "SoundReady",
     "Tariff",
@@ -155,6 +164,68 @@ class RecordingEnded:
     wav_url: str = ""
 
 
+# ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RoomEnd(Enum):
+    """Why a visit to a room is over without the call's having asked for it. The values are the words of timelines."""
+
+    OVER = "over"
+    """The conference has ended, or the other of two who talked is gone."""
+    TIME_LIMIT = "time_limit"
+    NO_ANSWER = "no_answer"
+    """Nobody came for an agent to take."""
+    FULL = "full"
+    INTERNAL_ERROR = "internal_error"
+    """A fault in the room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomWaits:
+    """The party waits: for a conference to begin, or at a place in a queue. Comes again when the place changes."""
+
+    visit: VisitId
+    position: int | None
+    """From 1; `None` in a conference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomBriefs:
+    """An agent has taken the waiting party, who is to run a flow first. Answered by `CallerBriefed`.
+
+    `RoomWaits` comes instead of the joining if the agent is gone by then.
+    """
+
+    visit: VisitId
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomJoined:
+    """The party is heard by the others of the room and hears them."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomBeeped:
+    """Somebody came into the conference or left it, and those who are in it are to hear a tone."""
+
+    visit: VisitId
+    coming: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLeft:
+    """The visit is over. Its last event; none comes after a `LeaveRoom`."""
+
+    visit: VisitId
+    why: RoomEnd
+
+
+RoomEvent = RoomWaits | RoomBriefs | RoomJoined | RoomBeeped | RoomLeft
+
+
 # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -204,6 +275,11 @@ Event = (
     | PlaybackEnded
     | DigitsSent
     | RecordingEnded
+    | RoomWaits
+    | RoomBriefs
+    | RoomJoined
+    | RoomBeeped
+    | RoomLeft
     | DocumentArrived
     | DocumentFailed
     | CreditGone

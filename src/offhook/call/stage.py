@@ -18,6 +18,7 @@ from offhook.call.commands import (
     RecordingId,
     RequestId,
     StartRecording,
+    VisitId,
 )
 from offhook.call.events import Event, LegEnded, Now, RecordingEnded, Tariff
 from offhook.call.leg import Leg, LegState
@@ -135,6 +136,7 @@ class Standing:
     playbacks: int = 0
     requests: int = 0
     recordings_begun: int = 0
+    visits: int = 0
     scripts_begun: int = 1
     """The call's own is the first."""
 
@@ -189,6 +191,11 @@ class Stage:
         """For whatever is asked of the world and answered."""
         self.standing.requests += 1
         return RequestId(self.standing.requests)
+
+    def next_visit(self) -> VisitId:
+        """For a stay in a room."""
+        self.standing.visits += 1
+        return VisitId(self.standing.visits)
 
     def place(self, target: Target, caller_id: str, told: StatusHook | None = None) -> Leg:
         """Call somebody. What is no target has failed already when this returns.

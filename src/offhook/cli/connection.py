@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
+from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.storage.database import DatabaseError
 from offhook.storage.deliveries import OWED
 from offhook.storage.keys import KeyFileError
@@ -180,6 +181,12 @@ class _Nobody:
 
     def erased(self, call_id: CallId) -> None:
         """Nothing is going on that could write about it."""
+
+    def rooms(self) -> Sequence[RoomView]:
+        return ()
+
+    def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
+        return ()
 
     def directory_changed(self) -> None:
         """Whoever starts next reads it."""

@@ -302,4 +302,18 @@ class Conference:
     max_parties: int | None = None
 
 
-Verb = Play | Gather | Dial | Record | RecordCall | SetHangupHook | Hangup | Pause | Notify | Goto
+Verb = (
+    Play
+    | Gather
+    | Dial
+    | Record
+    | RecordCall
+    | SetHangupHook
+    | Hangup
+    | Pause
+    | Notify
+    | Goto
+    | Enqueue
+    | TakeFromQueue
+    | Conference
+)

@@ -1,4 +1,5 @@
 """The tones that a telephone exchange makes, by country, and keys to be sent. Figures of ITU-T E.180 supplement 2.
+Also what those hear who wait or meet: music of our own, and the tones of coming and going.
 
 A tone is one period of its cadence as 16-bit samples at 8000 Hz: played in a loop it has no seam, since every steady
 part lasts whole seconds of whole hertz. What a key sequence means stands here too; how its tones sound is the engine's.
@@ -21,6 +22,9 @@ TONE_AMPLITUDE: Final = 4000
 RAMP_MS: Final = 5
 """Every burst begins and ends softly: a step would click, and would look like a key to a detector."""
 BEEP_HZ, BEEP_MS = 1000, 400
+STEP_MS = 130
+STEPS_HZ: Final[Mapping[str, tuple[int, int]]] = MappingProxyType({"enter": (440, 587), "exit": (587, 440)})
+"""Two notes, up for who comes to a conference and down for who leaves it."""
 DIGIT_MS, DIGIT_GAP_MS = 120, 80
 """Well above the 40 ms that Q.24 asks for, so that slow detectors hear it too."""
 PAUSES_MS: Final[Mapping[str, int]] = MappingProxyType({"p": 50, "P": 500, "w": 500, "W": 1000})
@@ -91,21 +95,25 @@ _TABLE: Final[Mapping[str, Mapping[str, Cadence]]] = {
         "jp": _c((400,), (500, 500)),
     },
 }
-TONE_NAMES: Final = ("beep", *_TABLE)
+TONE_NAMES: Final = ("beep", *STEPS_HZ, "music", *_TABLE)
 COUNTRIES: Final = frozenset({"se", "us", "gb", "de", "fr", "no", "dk", "fi", "es", "it", "nl", "pl", "au", "jp"})
 """Countries known by their lower-case ISO code; one without a line of its own in a table sounds as the default."""
 
 
 def tone(name: str) -> Samples:
-    """One period of `beep`, `dialtone`, `ringback`, `busy` or `congestion`, optionally of a country (`busy/us`).
+    """One period of `beep`, `dialtone`, `ringback`, `busy` or `congestion`, optionally of a country (`busy/us`);
 
-    Raises ValueError that names what there is.
+    of `music` for those who wait, or the notes of `enter` and `exit`. Raises ValueError that names what there is.
     """
     kind, _, country = name.partition("/")
     if country and country not in COUNTRIES:
         raise ValueError(f"no tones of {country!r} are known; there are {', '.join(sorted(COUNTRIES))}")
     if kind == "beep":
         return _burst((BEEP_HZ,), BEEP_MS)
+    if kind in STEPS_HZ:
+        return np.concatenate([_burst((hertz,), STEP_MS) for hertz in STEPS_HZ[kind]])
+    if kind == "music":
+        return _music()
     table = _TABLE.get(kind)
     if table is None:
         raise ValueError(f"{kind!r} is no tone; there are {', '.join(TONE_NAMES)}")
@@ -148,3 +156,35 @@ def _burst(frequencies: tuple[int, ...], milliseconds: int, *, ramped: bool = Tr
         ramp = np.minimum(1.0, np.arange(len(seconds)) / _samples(RAMP_MS))
         wave *= ramp * ramp[::-1]
     return np.asarray(np.rint(wave), dtype=np.int16)
+
+
+NOTE_MS, BAR_NOTES, NOTE_FADES_S = 400, 6, 0.55
+MUSIC_AMPLITUDE: Final = 2200
+"""Of the loudest note; with what still fades of others it stays well below full scale, and speech above it."""
+BARS: Final = (
+    (0, 7, 12, 15, 12, 7),
+    (-4, 3, 8, 12, 8, 3),
+    (-9, 3, 7, 12, 7, 3),
+    (-2, 5, 10, 14, 10, 5),
+)
+"""Semitones from A3, a broken chord a bar: A minor, F, C, G. With their octaves all notes stay below the lowest of the
+frequencies that a key has as its second (1209 Hz), so that no detector takes music for keys."""
+A3_HZ: Final = 220.0
+
+
+def _music() -> Samples:
+    """Soft plucked notes, some ten seconds, without a seam: what fades at the end still sounds at the beginning."""
+    note_samples, bars = _samples(NOTE_MS), len(BARS)
+    whole = np.zeros(note_samples * BAR_NOTES * bars)
+    seconds = np.arange(min(len(whole), _samples(3000))) / SAMPLE_RATE_HZ
+    rise = np.minimum(1.0, seconds / 0.012)
+    for bar, notes in enumerate(BARS):
+        for place, semitone in enumerate(notes):
+            hertz = A3_HZ * 2.0 ** (semitone / 12)
+            wave = np.sin(2 * np.pi * hertz * seconds) + 0.2 * np.sin(4 * np.pi * hertz * seconds)
+            # The first note of a bar carries it.
+            loud = 1.0 if place == 0 else 0.7
+            wave *= loud * rise * np.exp(-seconds / NOTE_FADES_S)
+            at = (bar * BAR_NOTES + place) * note_samples
+            np.add.at(whole, (at + np.arange(len(wave))) % len(whole), wave)
+    return np.asarray(np.rint(MUSIC_AMPLITUDE * whole), dtype=np.int16)

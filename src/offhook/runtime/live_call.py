@@ -23,7 +23,7 @@ from offhook.flow.verbs import LocalSound, Sound
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
-from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.media_legs import MediaLeg, RecordingClosed
 from offhook.runtime.routing import Caller
 from offhook.runtime.services import Services
 from offhook.runtime.sip_legs import SipLeg
@@ -81,6 +81,18 @@ class LiveCall:
             self.legs_measured += 1
             self._close_timeline()
 
+    # ── as a visitor of rooms ────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def account(self) -> str:
+        """Whose rooms it enters."""
+        return self.caller.account
+
+    def sound_of(self, leg: do.LegId) -> MediaLeg | None:
+        """The sound of a leg; `None` when there is none."""
+        found = self.legs.get(leg)
+        return None if found is None else found.media
+
     # ── as the world of its task ─────────────────────────────────────────────────────────────────────────────────
 
     def perform(self, task: CallTask, command: do.Command) -> None:
@@ -108,6 +120,8 @@ class LiveCall:
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
                     self.services.media.stop_recording(recording.number)
+            case do.EnterConference() | do.EnterQueue() | do.TakeCaller() | do.CallerBriefed() | do.LeaveRoom():
+                self.services.rooms.hear(self, command)
             case do.FetchDocument():
                 self._work(self._fetch(command))
             case do.OweRecording() | do.OweHangup() | do.OweStatus() | do.OweNotice():
@@ -128,6 +142,7 @@ class LiveCall:
     def finished(self, task: CallTask, view: CallView) -> None:
         """Record the end, and let go of what the call kept for itself."""
         self.services.forget(self)
+        self.services.rooms.forget(self)
         for leg in self.legs.values():
             # None is left, unless the call was given up: nobody would ever end it.
             self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)

@@ -242,6 +242,20 @@ class MediaLegs:
         if not (self._is_gone(a) or self._is_gone(b)):
             self.line.send(engine.Unbridge(a=a.session, b=b.session))
 
+    def new_mix(self) -> engine.MixId:
+        """A number for a conference; the engine knows of it while somebody is in it."""
+        return engine.MixId(self._next_id())
+
+    def mix(self, mix: engine.MixId, media: MediaLeg, *, muted: bool) -> None:
+        """Let a leg hear all others in a mix, and be heard unless muted; it leaves any bridge."""
+        if not self._is_gone(media):
+            self.line.send(engine.JoinMix(mix=mix, session=media.session, muted=muted))
+
+    def unmix(self, mix: engine.MixId, media: MediaLeg) -> None:
+        """Undo `mix`; a session that is gone has left by itself."""
+        if not self._is_gone(media):
+            self.line.send(engine.LeaveMix(mix=mix, session=media.session))
+
     def _is_gone(self, media: MediaLeg) -> bool:
         """Commands for it would be refused, and what they promise would never come."""
         return media.closing or media.session not in self._sessions

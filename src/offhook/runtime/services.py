@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from offhook.runtime.book import Book
 from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.media_legs import MediaLegs
+from offhook.runtime.rooms import Rooms
 from offhook.runtime.routing import Routing
 from offhook.runtime.sip_legs import SipLegs
 from offhook.runtime.sound.library import SoundLibrary
@@ -31,6 +32,7 @@ class Services:
     hooks: HookDesk
     book: Book
     routing: Routing
+    rooms: Rooms
     directory: Directory
     domain: str
     """Realm and domain of our phones."""

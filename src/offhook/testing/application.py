@@ -43,13 +43,15 @@ class Application:
         dialect: Dialect,
         answer: Callable[[DocumentArrived | DocumentFailed], None],
         asked: Callable[[str, str, tuple[tuple[str, str], ...]], None],
+        used: dict[int, int] | None = None,
     ) -> None:
+        """`used`: how often each page was, for applications that several calls share."""
         self._pages = pages
         self._clock = clock
         self._dialect = dialect
         self._answer = answer
         self._asked = asked
-        self._used: dict[int, int] = {}
+        self._used: dict[int, int] = {} if used is None else used
 
     def ask(self, fetch: FetchDocument) -> None:
         """A control webhook; its answer is an event for the call."""

@@ -88,9 +88,9 @@ class _Reader:
             raise self.wrong(1, "a scenario begins with `# ` and a sentence that says what it shows")
         sections = self._sections(lines)
         when = sections.get("when", [])
-        if len(when) != 1:
+        if not when:
             raise self.wrong(
-                len(lines), "`when` needs one line that begins a call: `+46… calls +46…` or `POST /a1/calls`"
+                len(lines), "`when` needs a line that begins a call: `+46… calls +46…` or `POST /a1/calls`"
             )
         expected = sections.get("then", []) + sections.get("then in part", [])
         if not expected:
@@ -100,7 +100,7 @@ class _Reader:
             self._given(entry, given)
         return Scenario(
             title=title,
-            begins=self._begins(when[0]),
+            begins=tuple(self._begins(entry) for entry in when),
             numbers=given.numbers,
             pages=tuple(given.pages),
             sounds=tuple(given.sounds),
@@ -221,10 +221,15 @@ class _Reader:
     # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begins(self, entry: _Entry) -> Calls | PlacesCall:
-        if entry.text == "POST /a1/calls":
-            return PlacesCall(params=dict(self._form(line, text) for line, text in entry.below))
-        found = self._match(entry, r"(\S+) calls (\S+)", "`+46… calls +46…` or `POST /a1/calls`")
-        return Calls(from_=found[1], to=found[2], acts=self._acts(entry))
+        found = self._match(
+            entry,
+            rf"(?:(POST /a1/calls)|(\S+) calls (\S+))(?: at {SECONDS})?",
+            "`+46… calls +46… [at 3 s]` or `POST /a1/calls [at 3 s]`",
+        )
+        at_s = float(found[4] or 0)
+        if found[1]:
+            return PlacesCall(params=dict(self._form(line, text) for line, text in entry.below), at_s=at_s)
+        return Calls(from_=found[2], to=found[3], acts=self._acts(entry), at_s=at_s)
 
     def _form(self, line: int, text: str) -> tuple[str, str]:
         name, value = self._parameter(line, text)

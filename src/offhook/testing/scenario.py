@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from offhook.call.events import Tariff
+from offhook.flow.program import Flow
 from offhook.flow.view import Cause
 
 __all__ = [
@@ -129,6 +130,7 @@ class Calls:
     from_: str
     to: str
     acts: tuple[Act, ...] = ()
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class PlacesCall:
     """The customer makes a call by the API."""
 
     params: Mapping[str, str]
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +173,10 @@ class Scenario:
     """All of it."""
 
     title: str
-    begins: Calls | PlacesCall
-    numbers: Mapping[str, str] = field(default_factory=dict)
-    """Our numbers, and the URL or the document that each runs."""
+    begins: tuple[Calls | PlacesCall, ...]
+    """The calls, in the order in which they are written."""
+    numbers: Mapping[str, str | Flow] = field(default_factory=dict)
+    """Our numbers, and the URL or the document that each runs; a flow where no dialect is wanted."""
     pages: tuple[Page, ...] = ()
     sounds: tuple[SoundFile, ...] = ()
     phones: tuple[Phone, ...] = ()

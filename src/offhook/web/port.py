@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallView
+from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.storage.rows import DeliveryRow
 
 __all__ = ["CallOrder", "Overloaded", "ServerPort"]
@@ -71,6 +72,12 @@ class ServerPort(Protocol):
 
     def erased(self, call_id: CallId) -> None:
         """Its customer has deleted a call: nothing is written about it any more."""
+
+    def rooms(self) -> Sequence[RoomView]:
+        """The conferences and queues that somebody is in, of all accounts."""
+
+    def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
+        """The log of a room that there is, oldest first; of another, nothing."""
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed: registrations are to follow."""

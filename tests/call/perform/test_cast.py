@@ -21,6 +21,9 @@ def test_no_verb_is_forgotten() -> None:
         (Record(), True),
         (Dial(targets=()), False),
         (verbs.Pause(), False),
+        (verbs.Enqueue(queue="q"), True),
+        (verbs.TakeFromQueue(queue="q"), True),
+        (verbs.Conference(room="r"), True),
     ],
 )
 def test_who_must_hear_something_is_answered(verb: TakesTime, needs_answer: bool) -> None:
@@ -44,6 +47,9 @@ def test_verbs_that_the_world_times_do_nothing_on_a_timer() -> None:
         (verbs.Pause(), "pause"),
         (verbs.Notify(url=""), "notify"),
         (verbs.Goto(), "goto"),
+        (verbs.Enqueue(queue="q"), "enqueue"),
+        (verbs.TakeFromQueue(queue="q"), "take_from_queue"),
+        (verbs.Conference(room="r"), "conference"),
     ],
 )
 def test_names_are_those_of_the_files(verb: Verb, name: str) -> None:

@@ -2,7 +2,9 @@
 
 from typing import assert_never
 
+from offhook.call.perform.conference import Conferring
 from offhook.call.perform.dial import Dialling
+from offhook.call.perform.enqueue import Queueing
 from offhook.call.perform.gather import Gathering
 from offhook.call.perform.goto import go
 from offhook.call.perform.hangup import hang_up
@@ -12,10 +14,13 @@ from offhook.call.perform.play import Playing
 from offhook.call.perform.record import Recording
 from offhook.call.perform.record_call import record_call
 from offhook.call.perform.set_hangup_hook import set_hangup_hook
+from offhook.call.perform.take_from_queue import Taking
 from offhook.call.stage import Stage
 from offhook.flow.program import Outcome
 from offhook.flow.verbs import (
+    Conference,
     Dial,
+    Enqueue,
     Gather,
     Goto,
     Hangup,
@@ -25,14 +30,15 @@ from offhook.flow.verbs import (
     Record,
     RecordCall,
     SetHangupHook,
+    TakeFromQueue,
     Verb,
 )
 
 __all__ = ["BESIDE", "AnyPerformer", "done_at_once", "performer_for", "verb_name"]
 
-AnyPerformer = Playing | Gathering | Dialling | Recording | Pausing
+AnyPerformer = Playing | Gathering | Dialling | Recording | Pausing | Queueing | Taking | Conferring
 AtOnce = SetHangupHook | RecordCall | Hangup | Notify | Goto
-TakesTime = Play | Gather | Dial | Record | Pause
+TakesTime = Play | Gather | Dial | Record | Pause | Enqueue | TakeFromQueue | Conference
 BESIDE: tuple[type[Verb], ...] = (Play, Gather, Pause, Notify, Goto, Hangup)
 """What a flow may do that is not the call's own: speak to its one party, listen to it, and end."""
 
@@ -50,6 +56,12 @@ def performer_for(verb: TakesTime) -> AnyPerformer:
             return Recording.of(verb)
         case Pause():
             return Pausing.of(verb)
+        case Enqueue():
+            return Queueing.of(verb)
+        case TakeFromQueue():
+            return Taking.of(verb)
+        case Conference():
+            return Conferring.of(verb)
         case _:
             assert_never(verb)
 
@@ -82,6 +94,9 @@ NAMES: dict[type[Verb], str] = {
     Pause: "pause",
     Notify: "notify",
     Goto: "goto",
+    Enqueue: "enqueue",
+    TakeFromQueue: "take_from_queue",
+    Conference: "conference",
 }
 
 

@@ -15,7 +15,14 @@ import offhook
 from offhook.config import Settings
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api import native_accounts, native_calls, native_deliveries, native_events, native_numbers
+from offhook.web.api import (
+    native_accounts,
+    native_calls,
+    native_deliveries,
+    native_events,
+    native_numbers,
+    native_rooms,
+)
 from offhook.web.api.native_request import Admin, Native, NativeError
 from offhook.web.auth import AdminToken
 from offhook.web.event_stream import Streams
@@ -46,6 +53,7 @@ def create_native(
     app.include_router(native_calls.router)
     app.include_router(native_events.router)
     app.include_router(native_deliveries.router)
+    app.include_router(native_rooms.router)
     app.get("/v1/status", tags=["status"])(status)
     app.add_exception_handler(NativeError, _native_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

@@ -1,0 +1,304 @@
+"""A queue: callers wait, agents take who waits longest, and the two talk (didML `enqueue` and `queue`, as in TwiML).
+
+Whatever happens, the same joint rules run until none has anything to say, so that no order of events is special: a pair
+with one gone is parted, the longest waiting goes to the agent who waits longest, everybody knows their place. A caller
+whose agent is gone before the two were joined has its place again. Makes no sound; it says who hears whom.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Self, assert_never
+
+from offhook.call.commands import EnterConference, EnterQueue, TakeCaller
+from offhook.call.events import Now, RoomBriefs, RoomEnd, RoomJoined, RoomLeft, RoomWaits
+from offhook.call.plain import Mono
+from offhook.call.room import (
+    BRIEFING_MAX_S,
+    CALLERS_MAX,
+    STAY_MAX_S,
+    Briefed,
+    Came,
+    Closed,
+    Guest,
+    GuestView,
+    Join,
+    Part,
+    RoomCommand,
+    RoomHears,
+    RoomName,
+    RoomSpeech,
+    RoomView,
+    Tell,
+    Went,
+    earliest,
+    read_room,
+    written_room,
+)
+
+__all__ = ["QueueRoom"]
+
+
+class _Stand(Enum):
+    WAITING = "waiting"
+    BRIEFING = "briefing"
+    """Taken, but the caller hears something first."""
+    TALKING = "talking"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Caller:
+    since: float
+    until: Mono
+    agent: Guest | None = None
+    """Who has taken it."""
+    stand: _Stand = _Stand.WAITING
+    told: int = 0
+    """The place that it knows of; 0: none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Agent:
+    wish: TakeCaller
+    since: float
+    until: Mono
+    """While it waits, of the waiting; then of the briefing, then of the talk."""
+    waits_until: Mono
+    """What is left of the waiting should its caller be gone before they talk."""
+    caller: Guest | None = None
+    stand: _Stand = _Stand.WAITING
+    told: bool = False
+    """That it has to wait."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    room: RoomName
+    since: float
+    callers: dict[Guest, _Caller] = field(default_factory=dict)
+    agents: dict[Guest, _Agent] = field(default_factory=dict)
+    """Both in the order of their coming."""
+    closed: bool = False
+
+
+class QueueRoom:
+    """One queue, from the first who comes to the last who leaves; touched by its own task alone."""
+
+    def __init__(self, state: _State) -> None:
+        self._state = state
+        self._speech = RoomSpeech()
+
+    @classmethod
+    def make(cls, room: RoomName, now: Now) -> Self:
+        """Empty; the first guest is to come at once."""
+        return cls(_State(room=room, since=now.wall))
+
+    @property
+    def closed(self) -> bool:
+        """Nobody can come any more."""
+        return self._state.closed
+
+    # ── the contract of a machine ────────────────────────────────────────────────────────────────────────────────────
+
+    def handle(self, event: RoomHears, now: Now) -> None:
+        """Take an event. One that comes too late, or for nobody, is dropped."""
+        if self._state.closed:
+            return
+        match event:
+            case Came():
+                self._came(event, now)
+            case Went(guest=guest):
+                self._went(guest)
+            case Briefed(guest=guest):
+                self._briefed(guest, now)
+            case _:
+                assert_never(event)
+        self._settle(now)
+
+    def handle_timer(self, now: Now) -> None:
+        """Whatever is due: agents and callers who waited for too long, briefings and talks that last too long."""
+        for guest, agent in list(self._state.agents.items()):
+            if agent.until <= now.mono:
+                self._agent_is_due(guest, agent, now)
+        for guest, caller in list(self._state.callers.items()):
+            if caller.stand is _Stand.WAITING and caller.until <= now.mono:
+                del self._state.callers[guest]
+                self._let_go(guest, RoomEnd.TIME_LIMIT)
+        if not self._state.closed:
+            self._settle(now)
+
+    def poll_command(self) -> RoomCommand | None:
+        """The next thing to do, in order; `None` when there is nothing."""
+        return self._speech.out.popleft() if self._speech.out else None
+
+    def poll_deadline(self) -> float | None:
+        """Call `handle_timer` no later than this (monotonic, seconds)."""
+        waiting = (each.until for each in self._state.callers.values() if each.stand is _Stand.WAITING)
+        return earliest((*waiting, *(each.until for each in self._state.agents.values())))
+
+    def view(self) -> RoomView:
+        """The room as its customer may see it now: callers in the order of the queue, then agents."""
+        callers = tuple(
+            GuestView(
+                call=guest.call,
+                leg=guest.leg,
+                role="caller",
+                state=each.stand.value,
+                since=each.since,
+                position=each.told if each.stand is _Stand.WAITING else None,
+            )
+            for guest, each in self._state.callers.items()
+        )
+        agents = tuple(
+            GuestView(call=guest.call, leg=guest.leg, role="agent", state=each.stand.value, since=each.since)
+            for guest, each in self._state.agents.items()
+        )
+        return RoomView(room=self._state.room, since=self._state.since, guests=callers + agents)
+
+    def guests(self) -> tuple[Guest, ...]:
+        """Who is here."""
+        return (*self._state.callers, *self._state.agents)
+
+    def export(self, now: Now) -> dict[str, Any]:
+        """All of it as plain JSON, for `restore`. Raises `RuntimeError` while there are commands to poll."""
+        if self._speech.out:
+            raise RuntimeError("a room is exported only when all its commands have been polled")
+        return written_room(self._state, _State, now)
+
+    @classmethod
+    def restore(cls, data: Mapping[str, Any], now: Now) -> Self:
+        """The queue that was exported. Raises `NotOurExport`."""
+        return cls(read_room(data, _State, now))
+
+    # ── what happens to one ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _came(self, event: Came, now: Now) -> None:
+        guest, wish, state = event.guest, event.wish, self._state
+        if guest in state.callers or guest in state.agents:
+            return
+        match wish:
+            case EnterQueue() if len(state.callers) >= CALLERS_MAX:
+                self._speech.note("room.refused", guest, why=RoomEnd.FULL.value)
+                self._let_go(guest, RoomEnd.FULL, entered=False)
+            case EnterQueue():
+                state.callers[guest] = _Caller(since=now.wall, until=Mono(now.mono + STAY_MAX_S))
+                self._speech.note("room.entered", guest, role="caller")
+            case TakeCaller():
+                until = Mono(now.mono + min(max(wish.timeout_s, 0.0), STAY_MAX_S))
+                state.agents[guest] = _Agent(wish=wish, since=now.wall, until=until, waits_until=until)
+                self._speech.note("room.entered", guest, role="agent")
+            case EnterConference():
+                self._let_go(guest, RoomEnd.INTERNAL_ERROR, entered=False)
+            case _:
+                assert_never(wish)
+
+    def _went(self, guest: Guest) -> None:
+        if self._state.callers.pop(guest, None) or self._state.agents.pop(guest, None):
+            self._speech.note("room.left", guest)
+
+    def _briefed(self, caller: Guest, now: Now) -> None:
+        for guest, agent in self._state.agents.items():
+            if agent.caller == caller and agent.stand is _Stand.BRIEFING:
+                self._join(guest, agent, now)
+
+    def _agent_is_due(self, guest: Guest, agent: _Agent, now: Now) -> None:
+        match agent.stand:
+            case _Stand.WAITING:
+                del self._state.agents[guest]
+                self._let_go(guest, RoomEnd.NO_ANSWER)
+            case _Stand.BRIEFING:
+                self._join(guest, agent, now)
+            case _Stand.TALKING:
+                # The caller goes by the joint rules: for it, the other is gone.
+                del self._state.agents[guest]
+                self._let_go(guest, RoomEnd.TIME_LIMIT)
+            case _:
+                assert_never(agent.stand)
+
+    # ── joint rules ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self, now: Now) -> None:
+        rules = (
+            self._an_agent_whose_caller_is_gone_is_free,
+            self._a_caller_whose_agent_is_gone_is_free,
+            self._the_longest_waiting_is_taken,
+        )
+        while any(rule(now) for rule in rules):
+            pass
+        self._everybody_knows_their_place()
+        self._agents_know_that_they_wait()
+        if not self._state.callers and not self._state.agents:
+            self._state.closed = True
+            self._speech.note("room.closed")
+            self._speech.say(Closed())
+
+    def _an_agent_whose_caller_is_gone_is_free(self, now: Now) -> bool:
+        for guest, agent in self._state.agents.items():
+            if agent.caller is None or agent.caller in self._state.callers:
+                continue
+            if agent.stand is _Stand.TALKING:
+                self._speech.say(Part(a=guest, b=agent.caller))
+                del self._state.agents[guest]
+                self._let_go(guest, RoomEnd.OVER)
+            else:
+                agent.caller, agent.stand, agent.until = None, _Stand.WAITING, agent.waits_until
+            return True
+        return False
+
+    def _a_caller_whose_agent_is_gone_is_free(self, now: Now) -> bool:
+        for guest, caller in self._state.callers.items():
+            if caller.agent is None or caller.agent in self._state.agents:
+                continue
+            if caller.stand is _Stand.TALKING:
+                self._speech.say(Part(a=caller.agent, b=guest))
+                del self._state.callers[guest]
+                self._let_go(guest, RoomEnd.OVER)
+            else:
+                caller.agent, caller.stand, caller.told = None, _Stand.WAITING, 0
+            return True
+        return False
+
+    def _the_longest_waiting_is_taken(self, now: Now) -> bool:
+        callers = ((guest, each) for guest, each in self._state.callers.items() if each.stand is _Stand.WAITING)
+        agents = ((guest, each) for guest, each in self._state.agents.items() if each.stand is _Stand.WAITING)
+        longest, first = next(callers, None), next(agents, None)
+        if longest is None or first is None:
+            return False
+        (taken, caller), (guest, agent) = longest, first
+        agent.caller, agent.stand = taken, _Stand.BRIEFING
+        caller.agent, caller.stand = guest, _Stand.BRIEFING
+        self._speech.note("queue.taken", taken, by=guest.call, waited_s=round(now.wall - caller.since))
+        if agent.wish.briefing is None:
+            self._join(guest, agent, now)
+        else:
+            agent.until = Mono(now.mono + BRIEFING_MAX_S)
+            self._speech.say(Tell(guest=taken, event=RoomBriefs(visit=taken.visit, document=agent.wish.briefing)))
+        return True
+
+    def _everybody_knows_their_place(self) -> None:
+        waiting = ((guest, each) for guest, each in self._state.callers.items() if each.stand is _Stand.WAITING)
+        for place, (guest, caller) in enumerate(waiting, start=1):
+            if caller.told != place:
+                caller.told = place
+                self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=place)))
+
+    def _agents_know_that_they_wait(self) -> None:
+        for guest, agent in self._state.agents.items():
+            if agent.stand is not _Stand.TALKING and not agent.told:
+                agent.told = True
+                self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=None)))
+
+    def _join(self, guest: Guest, agent: _Agent, now: Now) -> None:
+        assert agent.caller is not None
+        limit = agent.wish.time_limit_s
+        agent.stand = self._state.callers[agent.caller].stand = _Stand.TALKING
+        agent.until = Mono(now.mono + (STAY_MAX_S if limit is None else min(limit, STAY_MAX_S)))
+        self._speech.say(Join(a=guest, b=agent.caller))
+        self._speech.note("queue.joined", agent.caller, by=guest.call)
+        for each in (guest, agent.caller):
+            self._speech.say(Tell(guest=each, event=RoomJoined(visit=each.visit)))
+
+    def _let_go(self, guest: Guest, why: RoomEnd, *, entered: bool = True) -> None:
+        if entered:
+            self._speech.note("room.left", guest, why=why.value)
+        self._speech.say(Tell(guest=guest, event=RoomLeft(visit=guest.visit, why=why)))

@@ -1,0 +1,258 @@
+"""All rooms of a server: which there are, whose visits they have, and how their words become sound and events of calls.
+
+The one place where two calls meet. A call sends its wish here and hears what came of it on its own queue; rooms of two
+customers never meet, whatever their names. What a room means for its guests is decided in `call`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, assert_never
+
+import structlog
+
+from offhook.call.commands import (
+    CallerBriefed,
+    EnterConference,
+    EnterQueue,
+    LeaveRoom,
+    LegId,
+    TakeCaller,
+    VisitId,
+    Wish,
+)
+from offhook.call.conference import ConferenceRoom
+from offhook.call.events import Event, RoomEnd, RoomLeft
+from offhook.call.queue import QueueRoom
+from offhook.call.room import (
+    Briefed,
+    Came,
+    Closed,
+    Guest,
+    Join,
+    Mix,
+    Part,
+    RoomCommand,
+    RoomHears,
+    RoomKind,
+    RoomName,
+    RoomNote,
+    RoomView,
+    Tell,
+    Unmix,
+    Went,
+)
+from offhook.flow.view import CallId
+from offhook.media.commands import MixId
+from offhook.runtime.call_task import now
+from offhook.runtime.media_legs import MediaLeg, MediaLegs
+from offhook.runtime.room_task import RoomTask
+
+__all__ = ["LiveRoom", "RoomEntry", "RoomKind", "RoomName", "RoomSaying", "RoomView", "Rooms", "Visitor"]
+
+log = structlog.get_logger(__name__)
+
+LOG_ENTRIES_MAX = 500
+"""Of a room's own log; the older ones are in the server's."""
+
+RoomSaying = Wish | CallerBriefed | LeaveRoom
+
+
+class Visitor(Protocol):
+    """A live call, as rooms see it."""
+
+    id: CallId
+
+    @property
+    def account(self) -> str:
+        """Whose rooms it enters."""
+
+    def post(self, event: Event) -> None:
+        """Put an event on the call's queue."""
+
+    def sound_of(self, leg: LegId) -> MediaLeg | None:
+        """The sound of a leg; `None` when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEntry:
+    """An entry of a room's log."""
+
+    at: datetime
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class LiveRoom:
+    """A room that somebody is in; the world of its task."""
+
+    name: RoomName
+    mix: MixId
+    rooms: "Rooms"
+    guests: dict[Guest, Visitor] = field(default_factory=dict)
+    """Those in it, and those on the way."""
+    pairs: dict[Guest, Guest] = field(default_factory=dict)
+    """Who was joined with whom."""
+    entries: deque[RoomEntry] = field(default_factory=lambda: deque(maxlen=LOG_ENTRIES_MAX))
+    task: RoomTask = field(init=False)
+
+    def __post_init__(self) -> None:
+        make = ConferenceRoom.make if self.name.kind is RoomKind.CONFERENCE else QueueRoom.make
+        self.task = RoomTask(make(self.name, now()), self, self.rooms.loop)
+
+    def perform(self, task: RoomTask, command: RoomCommand) -> None:
+        """Do what the command asks."""
+        media = self.rooms.media
+        match command:
+            case Tell():
+                self._tell(command)
+            case Mix():
+                if (sound := self._sound(command.guest)) is not None:
+                    media.mix(self.mix, sound, muted=command.muted)
+            case Unmix():
+                self._unmix(command.guest)
+            case Join(a=a, b=b):
+                one, other = self._sound(a), self._sound(b)
+                if one is not None and other is not None:
+                    media.join(one, other)
+                    self.pairs[a] = b
+            case Part(a=a):
+                self._part(a)
+            case RoomNote():
+                self.entries.append(RoomEntry(at=datetime.now(UTC), kind=command.kind, data=command.data))
+                log.info(command.kind, room=self.name.name, account=self.name.account, **command.data)
+            case Closed():
+                pass  # the task's own
+            case _:
+                assert_never(command)
+
+    def _tell(self, command: Tell) -> None:
+        visitor = self.guests.get(command.guest)
+        if visitor is not None:
+            visitor.post(command.event)
+        if isinstance(command.event, RoomLeft):
+            self.rooms.left(command.guest)
+
+    def _sound(self, guest: Guest) -> MediaLeg | None:
+        visitor = self.guests.get(guest)
+        return None if visitor is None else visitor.sound_of(guest.leg)
+
+    def _unmix(self, guest: Guest) -> None:
+        if (sound := self._sound(guest)) is not None:
+            self.rooms.media.unmix(self.mix, sound)
+
+    def _part(self, guest: Guest) -> None:
+        partner = self.pairs.pop(guest, None)
+        if partner is None:
+            return
+        one, other = self._sound(guest), self._sound(partner)
+        if one is not None and other is not None:
+            self.rooms.media.part(one, other)
+
+    def settled(self, task: RoomTask) -> None:
+        """Nobody is on the way: forget those who are not here any longer."""
+        for guest in self.guests.keys() - task.room.guests():
+            del self.guests[guest]
+
+    def closed(self, task: RoomTask, unheard: Sequence[RoomHears]) -> None:
+        """It is forgotten; who came too late for it comes to a new one."""
+        self.rooms.forget_room(self, unheard)
+
+    def broken(self, task: RoomTask, unheard: Sequence[RoomHears]) -> None:
+        """Everybody is let go, so that no call waits for a room that is no more."""
+        for guest in list(self.pairs):
+            self._part(guest)
+        for guest in self.guests:
+            if self.name.kind is RoomKind.CONFERENCE:
+                self._unmix(guest)
+            self._tell(Tell(guest=guest, event=RoomLeft(visit=guest.visit, why=RoomEnd.INTERNAL_ERROR)))
+        self.rooms.forget_room(self, ())
+
+
+class Rooms:
+    """The registry."""
+
+    def __init__(self, *, media: MediaLegs, loop: asyncio.AbstractEventLoop) -> None:
+        self.media = media
+        self.loop = loop
+        self._live: dict[RoomName, LiveRoom] = {}
+        self._visits: dict[tuple[CallId, VisitId], tuple[Guest, LiveRoom]] = {}
+
+    # ── what calls say ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def hear(self, visitor: Visitor, said: RoomSaying) -> None:
+        """A call wants something of a room. What comes of it is told on the call's queue."""
+        match said:
+            case EnterConference() | EnterQueue() | TakeCaller():
+                guest = Guest(call=visitor.id, leg=said.leg, visit=said.visit)
+                self._enter(_name(visitor.account, said), visitor, Came(guest=guest, wish=said))
+            case CallerBriefed() | LeaveRoom():
+                guest_room = self._visits.get((visitor.id, said.visit))
+                if guest_room is None:
+                    return
+                guest, room = guest_room
+                room.task.post(Briefed(guest=guest) if isinstance(said, CallerBriefed) else Went(guest=guest))
+                if isinstance(said, LeaveRoom):
+                    del self._visits[(visitor.id, said.visit)]
+            case _:
+                assert_never(said)
+
+    def forget(self, visitor: Visitor) -> None:
+        """A call is over, however it ended: its parties are in no room any longer."""
+        for call, visit in [key for key in self._visits if key[0] == visitor.id]:
+            guest, room = self._visits.pop((call, visit))
+            room.task.post(Went(guest=guest))
+
+    # ── what people see ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def views(self, account: str | None = None) -> list[RoomView]:
+        """The rooms that there are, by kind and name; of one account, or of all."""
+        live = [room for room in self._live.values() if account is None or room.name.account == account]
+        return [room.task.room.view() for room in sorted(live, key=lambda each: (each.name.kind.value, each.name.name))]
+
+    def entries(self, room: RoomName) -> Sequence[RoomEntry]:
+        """The log of a room that there is, oldest first."""
+        live = self._live.get(room)
+        return () if live is None else tuple(live.entries)
+
+    def counts(self) -> dict[str, int]:
+        """Of everything that is held; nothing of it is left when no call is."""
+        guests = sum(len(room.guests) for room in self._live.values())
+        return {"rooms": len(self._live), "guests": guests, "visits": len(self._visits)}
+
+    # ── what rooms say ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def left(self, guest: Guest) -> None:
+        """A room has told a guest that its visit is over."""
+        self._visits.pop((guest.call, guest.visit), None)
+
+    def forget_room(self, room: LiveRoom, unheard: Iterable[RoomHears]) -> None:
+        """A room is no more; who was on the way to it goes to another of its name."""
+        if self._live.get(room.name) is room:
+            del self._live[room.name]
+        for event in unheard:
+            key = (event.guest.call, event.guest.visit)
+            # Who has left again meanwhile is not brought back.
+            if isinstance(event, Came) and key in self._visits:
+                self._enter(room.name, room.guests[event.guest], event)
+
+    def _enter(self, name: RoomName, visitor: Visitor, came: Came) -> None:
+        room = self._live.get(name)
+        if room is None:
+            room = self._live[name] = LiveRoom(name, self.media.new_mix(), self)
+        room.guests[came.guest] = visitor
+        self._visits[(came.guest.call, came.guest.visit)] = (came.guest, room)
+        room.task.post(came)
+
+
+def _name(account: str, wish: Wish) -> RoomName:
+    match wish:
+        case EnterConference(room=name):
+            return RoomName(account=account, kind=RoomKind.CONFERENCE, name=name)
+        case EnterQueue(queue=name) | TakeCaller(queue=name):
+            return RoomName(account=account, kind=RoomKind.QUEUE, name=name)
+        case _:
+            assert_never(wish)
