@@ -119,3 +119,42 @@ def test_a_damaged_export_is_refused_with_a_reason(damage: dict[str, object]) ->
     part = bench.endpoint.export() | damage
     with pytest.raises(ValueError, match=r"export|owner|Owner"):
         restored(bench, part)
+
+
+def test_what_a_session_owns_is_kept_with_it_and_nothing_else() -> None:
+    bench = Bench()
+    first, _ = bench.call()
+    bench.call()
+    whole, part = bench.endpoint.export(), bench.endpoint.export(first)
+    owned = {out["id"] for out in whole["outgoing"] if out["owner"] == first}
+    assert [out["id"] for out in part["outgoing"]] == list(owned)
+    assert part["transactions"] == [tx for tx in whole["transactions"] if tx["owner"] in {first, *owned}]
+    names = {first, *owned, *(tx["key"] for tx in part["transactions"])}
+    assert sorted(map(str, part["deadlines"])) == sorted(
+        str(each) for each in whole["deadlines"] if each["id"] in names
+    )
+
+
+def test_a_session_that_is_over_leaves_nothing_to_export() -> None:
+    bench = Bench()
+    session, tag = bench.established_callee()
+    bench.receive(bench.request("BYE", to_tag=tag, cseq=2))
+    bench.pass_time(70)
+    part = bench.endpoint.export(session)
+    assert not any(part[name] for name in part if name != "version")
+
+
+def test_the_bindings_of_a_phone_can_be_kept_apart() -> None:
+    bench = Bench()
+    bench.receive(bench.request("REGISTER", call_id="r"))
+    event = bench.one(RegisterReceived)
+    assert bench.endpoint.export_bindings(event.aor) is None
+    bench.endpoint.accept_register(event.handle, bench.now)
+    part = bench.endpoint.export_bindings(event.aor)
+    assert part is not None
+    before = bench.endpoint.lookup(event.aor, bench.now)
+    restored(bench, part)
+    assert bench.endpoint.lookup(event.aor, bench.now) == before
+    bench.mono += 7300
+    bench.endpoint.handle_timer(bench.now)
+    assert bench.endpoint.lookup(event.aor, bench.now) == ()

@@ -15,6 +15,7 @@ ROWS: list[tuple[type, Table]] = [
     (rows.ChargeRow, schema.charges),
     (rows.DeliveryRow, schema.outbox),
     (rows.EventRow, schema.events),
+    (rows.FactRow, schema.restore_facts),
     (rows.NumberRow, schema.numbers),
     (rows.RecordingRow, schema.recordings),
     (rows.SigningKeyRow, schema.signing_keys),

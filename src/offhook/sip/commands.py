@@ -111,6 +111,9 @@ class EndpointConfig:
     """What phones are asked for, the preferred one first (RFC 8760 section 2.4); others are not taken."""
     digest_secret: bytes | None = field(default=None, repr=False)
     """Signs the nonces of our challenges, at least 16 octets; given, nonces outlive a restart. None: drawn."""
+    trying_at_once: bool = True
+    """Whether 100 answers an INVITE at once. Else the application says it with ``trying``, within 200 ms (17.2.1), when
+    it has made sure that the call outlives it: a caller who was told something repeats the INVITE no more."""
     trace: bool = True
     """Whether ``Milestone`` events are emitted."""
 

@@ -97,6 +97,13 @@ class Endpoint:
         self._core.now = now
         return invite.call(self._inside.sessions, order)
 
+    def trying(self, session: SessionId, now: Now) -> None:
+        """Say 100 where that was left to the application; nothing if more has been said already, or it is over."""
+        self._core.now = now
+        found = self._inside.sessions.by_id.get(session)
+        if found is not None:
+            answer.trying(self._inside.sessions, found)
+
     def ring(self, session: SessionId, now: Now, status: int = 180, body: Body | None = None) -> None:
         """Tell a caller of progress: 180, or 183 with early media; any 101 to 199."""
         self._core.now = now
@@ -217,7 +224,11 @@ class Endpoint:
 
         Drain the polls first: what waits there is not in it.
         """
-        return snapshot.take(self._inside, session)
+        return snapshot.take(self._inside) if session is None else snapshot.take_session(self._inside, session)
+
+    def export_bindings(self, aor: Uri) -> dict[str, Any] | None:
+        """Where one registered address can be reached, for ``restore``; None if it cannot."""
+        return snapshot.take_record(self._inside, aor)
 
     @classmethod
     def restore(

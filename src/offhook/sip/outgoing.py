@@ -88,20 +88,22 @@ class OutgoingUser(Protocol):
 class OutgoingRequests:
     """All requests of ours that are under way in one endpoint."""
 
-    __slots__ = ("_core", "_layer", "_queries", "_user", "by_id", "logins")
+    __slots__ = ("_core", "_layer", "_queries", "_user", "by_id", "by_owner", "logins")
 
     def __init__(self, core: Core, layer: TransactionLayer, user: OutgoingUser) -> None:
         self._core = core
         self._layer = layer
         self._user = user
         self.by_id: dict[str, Outgoing] = {}
+        self.by_owner: dict[str, dict[str, Outgoing]] = {}
+        """The same, by who ordered."""
         self._queries: dict[str, str] = {}
         self.logins: dict[str, DigestClient] = {}
         """By who ordered: what a challenge to one request taught serves the next (section 22.3)."""
 
     def submit(self, out: Outgoing) -> None:
         """Send it, or first ask where to. A failure is told before this returns, too."""
-        self.by_id[out.id] = out
+        self._keep(out)
         login = self.logins.get(out.owner)
         if login is not None and out.purpose is not Purpose.ACK:
             # An ACK has its INVITE's credentials (22.1), since it cannot be challenged.
@@ -192,10 +194,21 @@ class OutgoingRequests:
 
     def adopt(self, out: Outgoing) -> None:
         """Take in a request from an export; a look-up that was under way is asked for again."""
-        self.by_id[out.id] = out
+        self._keep(out)
         step = None if out.lookup is None or not out.query else next_step(out.lookup)
         if isinstance(step, Question):
             self._ask(out, step)
+
+    def _keep(self, out: Outgoing) -> None:
+        self.by_id[out.id] = out
+        self.by_owner.setdefault(out.owner, {})[out.id] = out
+
+    def _drop(self, out: Outgoing) -> None:
+        if self.by_id.pop(out.id, None) is not None:
+            standing = self.by_owner[out.owner]
+            del standing[out.id]
+            if not standing:
+                del self.by_owner[out.owner]
 
     def _advance(self, out: Outgoing, status: int, response: Response | None) -> None:
         """Go on to the next address, or fail with the last one's answer."""
@@ -251,7 +264,7 @@ class OutgoingRequests:
         if out.purpose is Purpose.ACK:
             data = sending.encode()
             self._core.send(data, hop)
-            self.by_id.pop(out.id, None)
+            self._drop(out)
             self._user.on_sent(out, data)
             return
         tx = self._layer.request(sending, hop, out.id)
@@ -279,7 +292,7 @@ class OutgoingRequests:
         self._user.on_failure(out, status, response)
 
     def _forget(self, out: Outgoing) -> None:
-        self.by_id.pop(out.id, None)
+        self._drop(out)
         self._queries.pop(out.query, None)
         self._core.timers.cancel(Owner.OUTGOING, out.id, "linger")
 

@@ -16,9 +16,11 @@ from offhook.sip.outgoing import Outgoing
 from offhook.sip.plain import from_plain, to_plain
 from offhook.sip.registrar import Record, record_key
 from offhook.sip.registration import Registration
+from offhook.sip.session.sessions import TIMERS
 from offhook.sip.session.state import Session
-from offhook.sip.timers import Owner
-from offhook.sip.transaction.layer import Transaction
+from offhook.sip.timers import Key, Owner
+from offhook.sip.transaction.layer import TIMERS_OF, Transaction
+from offhook.sip.uri import Uri
 
 if TYPE_CHECKING:
     from offhook.sip.dispatch import Dispatch
@@ -54,38 +56,85 @@ class Snapshot:
     deadlines: list[Deadline]
 
 
-def take(inside: Dispatch, session: SessionId | None) -> dict[str, Any]:
-    """Everything, or what belongs to one session (nothing, if it is unknown or over)."""
+def take(inside: Dispatch) -> dict[str, Any]:
+    """Everything."""
     core = inside.core
-    transactions = list(inside.layer.by_key.values())
-    outgoing = list(inside.outgoing.by_id.values())
-    sessions = list(inside.sessions.by_id.values())
-    if session is not None:
-        sessions = [each for each in sessions if each.id == session]
-        outgoing = [out for out in outgoing if out.owner == session]
-        owners = {session, *(out.id for out in outgoing)}
-        transactions = [tx for tx in transactions if tx.owner in owners]
-    whole = session is None
-    kept = {tx.key for tx in transactions} | {out.id for out in outgoing} | {each.id for each in sessions}
     shift = core.now.wall - core.now.mono
-    data = to_plain(
+    return _written(
         Snapshot(
             version=VERSION,
-            transactions=transactions,
-            outgoing=outgoing,
-            sessions=sessions,
-            registrations=list(inside.registrations.by_id.values()) if whole else [],
-            records=list(inside.registrar.records.values()) if whole else [],
-            waiting=dict(inside.gate.waiting) if whole else {},
-            logins={owner: login.export() for owner, login in inside.outgoing.logins.items() if whole or owner in kept},
-            connections=list(core.connections.values()) if whole else [],
+            transactions=list(inside.layer.by_key.values()),
+            outgoing=list(inside.outgoing.by_id.values()),
+            sessions=list(inside.sessions.by_id.values()),
+            registrations=list(inside.registrations.by_id.values()),
+            records=list(inside.registrar.records.values()),
+            waiting=dict(inside.gate.waiting),
+            logins={owner: login.export() for owner, login in inside.outgoing.logins.items()},
+            connections=list(core.connections.values()),
             deadlines=[
                 Deadline(owner=owner, id=ident, name=name, at=at + shift)
                 for (owner, ident, name), at in core.timers.items()
-                if whole or ident in kept
             ],
         )
     )
+
+
+def take_session(inside: Dispatch, ident: SessionId) -> dict[str, Any]:
+    """What belongs to one session (nothing, if it is unknown or over), found without a look at the others."""
+    session = inside.sessions.by_id.get(ident)
+    outgoing = list(inside.outgoing.by_owner.get(ident, {}).values())
+    transactions = [tx for owner in (ident, *(out.id for out in outgoing)) for tx in inside.layer.owned_by(owner)]
+    login = inside.outgoing.logins.get(ident)
+    timers = [(Owner.TRANSACTION, tx.key, name) for tx in transactions for name in TIMERS_OF[tx.kind]]
+    timers += [(Owner.OUTGOING, out.id, "linger") for out in outgoing]
+    timers += [(Owner.SESSION, ident, name) for name in TIMERS]
+    return _written(
+        _nothing(
+            transactions=transactions,
+            outgoing=outgoing,
+            sessions=[] if session is None else [session],
+            logins={} if login is None else {ident: login.export()},
+            deadlines=_deadlines(inside, timers),
+        )
+    )
+
+
+def take_record(inside: Dispatch, aor: Uri) -> dict[str, Any] | None:
+    """The bindings of one address of record; None if there are none."""
+    key = record_key(aor)
+    record = inside.registrar.records.get(key)
+    if record is None:
+        return None
+    return _written(_nothing(records=[record], deadlines=_deadlines(inside, [(Owner.BINDING, key, "expiry")])))
+
+
+def _nothing(**given: Any) -> Snapshot:
+    """A snapshot with these in it and nothing else."""
+    empty: dict[str, Any] = {
+        "transactions": [],
+        "outgoing": [],
+        "sessions": [],
+        "registrations": [],
+        "records": [],
+        "waiting": {},
+        "logins": {},
+        "connections": [],
+        "deadlines": [],
+    }
+    return Snapshot(version=VERSION, **{**empty, **given})
+
+
+def _deadlines(inside: Dispatch, names: list[Key]) -> list[Deadline]:
+    core = inside.core
+    shift = core.now.wall - core.now.mono
+    found = ((owner, ident, name, core.timers.at(owner, ident, name)) for owner, ident, name in names)
+    return [
+        Deadline(owner=owner, id=ident, name=name, at=at + shift) for owner, ident, name, at in found if at is not None
+    ]
+
+
+def _written(snapshot: Snapshot) -> dict[str, Any]:
+    data = to_plain(snapshot)
     assert isinstance(data, dict)
     return data
 

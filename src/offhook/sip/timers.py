@@ -76,6 +76,11 @@ class Timers:
         """Whether the named timer waits."""
         return (owner, ident, name) in self._live
 
+    def at(self, owner: Owner, ident: str, name: str) -> float | None:
+        """When the named timer comes due; None if it is not set."""
+        found = self._live.get((owner, ident, name))
+        return None if found is None else found[0]
+
     def next(self) -> float | None:
         """The earliest deadline, or None."""
         heap, live = self._heap, self._live

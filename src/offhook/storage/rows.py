@@ -12,6 +12,7 @@ __all__ = [
     "ChargeRow",
     "DeliveryRow",
     "EventRow",
+    "FactRow",
     "NumberRow",
     "RecordingRow",
     "SigningKeyRow",
@@ -208,6 +209,18 @@ class ChargeRow:
     """`/Calls/<id>`; the second part is the category."""
     cost: int
     created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRow:
+    """What a server that dies would forget of one machine."""
+
+    kind: str
+    key: str
+    """Which one of its kind."""
+    version: int
+    sealed: bytes
+    """Encrypted JSON: it holds secrets of trunks and phones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

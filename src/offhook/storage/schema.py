@@ -238,3 +238,12 @@ signing_keys = Table(
     Column("created", UtcTime, nullable=False),
     Column("expires", UtcTime, nullable=True),
 )
+
+restore_facts = Table(
+    "restore_facts",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)

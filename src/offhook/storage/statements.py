@@ -12,6 +12,7 @@ __all__ = [
     "DELETE_DELIVERIES_DONE_BEFORE",
     "DELETE_DELIVERIES_OF_CALL",
     "DELETE_EVENTS",
+    "DELETE_FACT",
     "DELETE_NUMBER",
     "DELETE_RECORDING",
     "DELETE_SIGNING_KEY",
@@ -25,6 +26,7 @@ __all__ = [
     "SAVE_ACCOUNT",
     "SAVE_CALL",
     "SAVE_DELIVERY",
+    "SAVE_FACT",
     "SAVE_NUMBER",
     "SAVE_SIGNING_KEY",
     "SAVE_TRUNK",
@@ -44,6 +46,7 @@ def _save(table: Table) -> Executable:
 SAVE_ACCOUNT = _save(schema.accounts)
 SAVE_CALL = _save(schema.calls)
 SAVE_DELIVERY = _save(schema.outbox)
+SAVE_FACT = _save(schema.restore_facts)
 SAVE_NUMBER = _save(schema.numbers)
 SAVE_SIGNING_KEY = _save(schema.signing_keys)
 SAVE_TRUNK = _save(schema.trunks)
@@ -62,6 +65,9 @@ DELETE_EVENTS = delete(schema.events).where(schema.events.c.call_id == bindparam
 DELETE_DELIVERIES_DONE_BEFORE = delete(schema.outbox).where(schema.outbox.c.done < bindparam("before"))
 DELETE_DELIVERIES_OF_CALL = delete(schema.outbox).where(
     schema.outbox.c.call_id == bindparam("of_call"), schema.outbox.c.done.is_not(None)
+)
+DELETE_FACT = delete(schema.restore_facts).where(
+    schema.restore_facts.c.kind == bindparam("of_kind"), schema.restore_facts.c.key == bindparam("of_key")
 )
 DELETE_RECORDING = delete(schema.recordings).where(
     schema.recordings.c.call_id == bindparam("of_call"), schema.recordings.c.number == bindparam("of_number")

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from offhook.storage.database import migrate, open_engine
 from offhook.storage.deliveries import Deliveries
 from offhook.storage.directory import Directory
+from offhook.storage.facts import Facts
 from offhook.storage.keys import ServerKey
 from offhook.storage.records import Records
 from offhook.storage.signing_keys import SigningKeys
@@ -51,6 +52,7 @@ class Storage:
             self.signing_keys = SigningKeys(connection, self.writer, key)
         self.records = Records(self.writer)
         self.deliveries = Deliveries(self.writer)
+        self.facts = Facts(self.writer, key)
 
     @classmethod
     def open(

@@ -30,6 +30,23 @@ def test_17_2_1_a_call_gets_100_at_once_and_is_told() -> None:
     assert (event.hop, event.max_forwards, event.credentials) == (HOP, 70, ())
 
 
+def test_17_2_1_the_application_may_say_100_itself() -> None:
+    bench = Bench(trying_at_once=False)
+    assert bench.receive(bench.request("INVITE", body="v=0 offer\r\n", branch="z9hG4bK-same")) == []
+    event = bench.one(IncomingInvite)
+    assert bench.receive(bench.request("INVITE", body="v=0 offer\r\n", branch="z9hG4bK-same")) == []
+    bench.endpoint.trying(event.session, bench.now)
+    assert statuses(bench.sent()) == [100]
+    assert statuses(bench.receive(bench.request("INVITE", body="v=0 offer\r\n", branch="z9hG4bK-same"))) == [100]
+    bench.endpoint.ring(event.session, bench.now)
+    assert statuses(bench.sent()) == [180]
+    bench.endpoint.trying(event.session, bench.now)
+    bench.endpoint.reject(event.session, 486, bench.now)
+    assert statuses(bench.sent()) == [486]
+    bench.endpoint.trying(event.session, bench.now)
+    assert bench.sent() == []
+
+
 def test_a_whole_call() -> None:
     bench = Bench()
     event = ringing(bench)

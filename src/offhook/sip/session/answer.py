@@ -22,7 +22,7 @@ RINGING_REPEAT_S = 60.0
 
 
 def incoming(desk: Sessions, tx: Transaction, request: Request, hop: Hop) -> None:
-    """A call for us: 100 at once, the rest is the application's (8.2, 13.3.1)."""
+    """A call for us: 100 at once unless the application wants to say when, the rest is its own (8.2, 13.3.1)."""
     uri = request.uri
     session = Session(
         id=SessionId(desk.core.token()),
@@ -36,10 +36,11 @@ def incoming(desk: Sessions, tx: Transaction, request: Request, hop: Hop) -> Non
         asked=tx.key,
         asked_offer=bool(request.body),
     )
-    tx.owner = session.id
+    desk.layer.claim(tx, session.id)
     desk.add(session)
     desk.trace(session, False, "INVITE", hop)
-    desk.respond(tx, 100)
+    if desk.core.config.trying_at_once:
+        desk.respond(tx, 100)
     if request.expires:
         desk.start(session, "expires", request.expires)
     forwards = request.max_forwards
@@ -57,6 +58,13 @@ def incoming(desk: Sessions, tx: Transaction, request: Request, hop: Hop) -> Non
             max_forwards=70 if forwards is None else forwards,
         )
     )
+
+
+def trying(desk: Sessions, session: Session) -> None:
+    """Send 100, which an answer within 200 ms makes superfluous (17.2.1)."""
+    tx = _waiting(desk, session)
+    if tx is not None and not tx.sent:
+        desk.respond(tx, 100)
 
 
 def ring(desk: Sessions, session: Session, status: int, body: Body | None) -> None:

@@ -43,7 +43,7 @@ def offered(desk: Sessions, session: Session, tx: Transaction, request: Request)
         return
     if request.method == "INVITE":
         desk.respond(tx, 100)
-    tx.owner = session.id
+    desk.layer.claim(tx, session.id)
     session.asked = tx.key
     session.asked_offer = body is not None
     desk.core.emit(

@@ -157,13 +157,15 @@ def response_hop(request: Request, hop: Hop) -> Hop:
 class TransactionLayer:
     """All transactions of one endpoint."""
 
-    __slots__ = ("_core", "_merges", "_user", "by_key")
+    __slots__ = ("_core", "_merges", "_owned", "_user", "by_key")
 
     def __init__(self, core: Core, user: TransactionUser) -> None:
         self._core = core
         self._user = user
         self.by_key: dict[str, Transaction] = {}
         self._merges: dict[str, str] = {}
+        self._owned: dict[str, list[Transaction]] = {}
+        """By owner, so that one session is exported without a look at all others."""
 
     # What arrives
 
@@ -219,8 +221,18 @@ class TransactionLayer:
         kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
         tx = Transaction(key=key, kind=kind, hop=hop, request=request, owner=owner)
         self.by_key[key] = tx
+        self._owned.setdefault(owner, []).append(tx)
         self._feed(tx, Input.REQUEST, request)
         return tx
+
+    def claim(self, tx: Transaction, owner: str) -> None:
+        """A server transaction belongs to a session from now on."""
+        tx.owner = owner
+        self._owned.setdefault(owner, []).append(tx)
+
+    def owned_by(self, owner: str) -> list[Transaction]:
+        """The transactions of a session, or of a request of ours."""
+        return self._owned.get(owner, [])
 
     def respond(self, tx: Transaction, response: Response) -> bytes:
         """Send a response; what the state does not allow any more is discarded. Returns the octets.
@@ -268,6 +280,8 @@ class TransactionLayer:
     def adopt(self, tx: Transaction) -> None:
         """Take in a transaction from an export."""
         self.by_key[tx.key] = tx
+        if tx.owner:
+            self._owned.setdefault(tx.owner, []).append(tx)
         if tx.merge:
             self._merges[tx.merge] = tx.key
 
@@ -287,11 +301,18 @@ class TransactionLayer:
         if self.by_key.pop(tx.key, None) is None:
             return
         cancel = self._core.timers.cancel
-        for name in _TIMERS_OF[tx.kind]:
+        for name in TIMERS_OF[tx.kind]:
             cancel(Owner.TRANSACTION, tx.key, name)
         if tx.merge and self._merges.get(tx.merge) == tx.key:
             del self._merges[tx.merge]
+        if tx.owner:
+            self._disown(tx)
         self._user.on_terminated(tx)
+
+    def _disown(self, tx: Transaction) -> None:
+        left = [each for each in self._owned.pop(tx.owner, ()) if each is not tx]
+        if left:
+            self._owned[tx.owner] = left
 
     def _start(self, tx: Transaction, name: str, after: float) -> None:
         self._core.timers.set(Owner.TRANSACTION, tx.key, name, self._core.now.mono + after)
@@ -398,7 +419,7 @@ _CARRY_OUT: dict[Action, Carrier] = {
     Action.STOP_H: _stopping("H"),
 }
 _TIMER_INPUT = {given.value[-1]: given for given in Input if given.value.startswith("timer ")}
-_TIMERS_OF = {
+TIMERS_OF = {
     kind: tuple(given.value[-1] for given in machine.inputs if given.value.startswith("timer "))
     for kind, machine in MACHINES.items()
 }
