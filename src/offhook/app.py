@@ -314,6 +314,7 @@ class Server:
                 ring_timeout_s=order.ring_timeout_s,
                 dialect=DIALECTS[order.dialect],
                 record=order.record,
+                id=order.id,
             )
         )
 

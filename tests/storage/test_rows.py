@@ -16,6 +16,7 @@ ROWS: list[tuple[type, Table]] = [
     (rows.DeliveryRow, schema.outbox),
     (rows.EventRow, schema.events),
     (rows.FactRow, schema.restore_facts),
+    (rows.IdempotencyRow, schema.idempotency_keys),
     (rows.NumberRow, schema.numbers),
     (rows.RecordingRow, schema.recordings),
     (rows.SigningKeyRow, schema.signing_keys),

@@ -13,6 +13,7 @@ from offhook.storage import schema, statements
         (statements.SAVE_ACCOUNT, schema.accounts),
         (statements.SAVE_CALL, schema.calls),
         (statements.SAVE_DELIVERY, schema.outbox),
+        (statements.SAVE_IDEMPOTENCY_KEY, schema.idempotency_keys),
         (statements.SAVE_NUMBER, schema.numbers),
         (statements.SAVE_SIGNING_KEY, schema.signing_keys),
         (statements.SAVE_TRUNK, schema.trunks),

@@ -42,7 +42,7 @@ class Board:
             raise RuntimeError("a fault of ours")
         self.orders.append(order)
         view = CallView(
-            id=CallId(new_id("")),
+            id=order.id or CallId(new_id("")),
             direction=Direction.OUTGOING,
             from_=order.from_,
             to=order.to,

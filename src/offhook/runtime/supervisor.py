@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from offhook.runtime.sip_driver import SipDriver
+from offhook.storage.idempotency import KEEP_KEYS
 from offhook.storage.records import expired_recordings
 from offhook.storage.store import Storage
 
@@ -129,6 +130,7 @@ class Supervisor:
         """Delete posts and recordings that are too old, of these the file first. Returns how many recordings."""
         at = datetime.now(UTC)
         self._storage.deliveries.forget_done(at - self._keep_deliveries)
+        self._storage.idempotency.forget_before(at - KEEP_KEYS)
         rows = await self._storage.read(lambda connection: expired_recordings(connection, at))
         removed = 0
         for row in rows:

@@ -56,6 +56,8 @@ class CallOrder:
     dialect: Dialect
     record: bool = False
     """Record both parties, for the customer to fetch."""
+    id: CallId | None = None
+    """What it was promised to be called; `None`: whatever."""
     told: StatusHook | None = None
     """Who is told how the party fares."""
     send_digits: str = ""
@@ -92,7 +94,7 @@ class Switchboard:
     def place(self, order: CallOrder) -> CallView:
         """Make a call; its INVITE leaves as soon as its ports are there. Returns at once."""
         call = Call.outgoing(
-            id=new_call_id(),
+            id=order.id or new_call_id(),
             from_=order.from_,
             target=order.target,
             now=call_now(),

@@ -13,6 +13,7 @@ __all__ = [
     "DeliveryRow",
     "EventRow",
     "FactRow",
+    "IdempotencyRow",
     "NumberRow",
     "RecordingRow",
     "SigningKeyRow",
@@ -180,6 +181,24 @@ class DeliveryRow:
     """What was wrong with the last try."""
     data: Mapping[str, Any]
     """Request and policy, for whoever goes on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyRow:
+    """A key under which an API was asked for something, and what it answered."""
+
+    owner: str
+    key: str
+    fingerprint: bytes
+    """Of the whole request: the same key with another one is refused."""
+    call_id: str
+    """What the call is called, if the request makes one: durable before it is placed."""
+    created: datetime
+    status: int | None = None
+    """`None`: the answer was never written down; the process died before it."""
+    content_type: str = ""
+    sealed_body: bytes | None = None
+    """Encrypted: an answer may hold a secret that is shown once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

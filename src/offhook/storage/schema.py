@@ -32,6 +32,7 @@ __all__ = [
     "calls",
     "charges",
     "events",
+    "idempotency_keys",
     "metadata",
     "numbers",
     "outbox",
@@ -246,4 +247,18 @@ restore_facts = Table(
     Column("key", String(200), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", String(33), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("call_id", String(32), nullable=False),
+    Column("created", UtcTime, nullable=False),
+    Column("status", Integer, nullable=True),
+    Column("content_type", Text, nullable=False),
+    Column("sealed_body", LargeBinary, nullable=True),
+    Index("idempotency_keys_by_created", "created"),
 )

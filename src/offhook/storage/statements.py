@@ -13,6 +13,8 @@ __all__ = [
     "DELETE_DELIVERIES_OF_CALL",
     "DELETE_EVENTS",
     "DELETE_FACT",
+    "DELETE_IDEMPOTENCY_KEY",
+    "DELETE_IDEMPOTENCY_KEYS_BEFORE",
     "DELETE_NUMBER",
     "DELETE_RECORDING",
     "DELETE_SIGNING_KEY",
@@ -27,6 +29,7 @@ __all__ = [
     "SAVE_CALL",
     "SAVE_DELIVERY",
     "SAVE_FACT",
+    "SAVE_IDEMPOTENCY_KEY",
     "SAVE_NUMBER",
     "SAVE_SIGNING_KEY",
     "SAVE_TRUNK",
@@ -47,6 +50,7 @@ SAVE_ACCOUNT = _save(schema.accounts)
 SAVE_CALL = _save(schema.calls)
 SAVE_DELIVERY = _save(schema.outbox)
 SAVE_FACT = _save(schema.restore_facts)
+SAVE_IDEMPOTENCY_KEY = _save(schema.idempotency_keys)
 SAVE_NUMBER = _save(schema.numbers)
 SAVE_SIGNING_KEY = _save(schema.signing_keys)
 SAVE_TRUNK = _save(schema.trunks)
@@ -58,6 +62,12 @@ INSERT_TRANSACTION = insert(schema.transactions)
 
 DELETE_CALLER_ID = delete(schema.caller_ids).where(
     schema.caller_ids.c.account == bindparam("of_account"), schema.caller_ids.c.number == bindparam("of_number")
+)
+DELETE_IDEMPOTENCY_KEY = delete(schema.idempotency_keys).where(
+    schema.idempotency_keys.c.owner == bindparam("of_owner"), schema.idempotency_keys.c.key == bindparam("of_key")
+)
+DELETE_IDEMPOTENCY_KEYS_BEFORE = delete(schema.idempotency_keys).where(
+    schema.idempotency_keys.c.created < bindparam("before")
 )
 DELETE_NUMBER = delete(schema.numbers).where(schema.numbers.c.id == bindparam("of_id"))
 DELETE_TRUNK = delete(schema.trunks).where(schema.trunks.c.id == bindparam("of_id"))

@@ -19,6 +19,7 @@ from offhook.storage.database import migrate, open_engine
 from offhook.storage.deliveries import Deliveries
 from offhook.storage.directory import Directory
 from offhook.storage.facts import Facts
+from offhook.storage.idempotency import IdempotencyKeys
 from offhook.storage.keys import ServerKey
 from offhook.storage.records import Records
 from offhook.storage.signing_keys import SigningKeys
@@ -53,6 +54,7 @@ class Storage:
         self.records = Records(self.writer)
         self.deliveries = Deliveries(self.writer)
         self.facts = Facts(self.writer, key)
+        self.idempotency = IdempotencyKeys(self.writer)
 
     @classmethod
     def open(

@@ -17,6 +17,7 @@ from offhook.web.api.elks_request import Elks
 from offhook.web.auth import AdminToken
 from offhook.web.event_stream import Streams
 from offhook.web.http import Answer, BodyTooLarge, limited, send_answer
+from offhook.web.idempotency import Idempotency
 from offhook.web.port import ServerPort
 
 __all__ = ["Web", "create_web"]
@@ -26,7 +27,13 @@ class Web:
     """The ASGI application."""
 
     def __init__(
-        self, server: ServerPort, storage: Storage, elks: ElksApi, native: Callable[[], ASGIApp], streams: Streams
+        self,
+        server: ServerPort,
+        storage: Storage,
+        elks: ElksApi,
+        native: Callable[[], ASGIApp],
+        streams: Streams,
+        once: Idempotency,
     ) -> None:
         self._server = server
         self._storage = storage
@@ -35,6 +42,7 @@ class Web:
         self._native: ASGIApp | None = None
         self._making = asyncio.Lock()
         self._streams = streams
+        self._once = once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """HTTP; the server's life is told by `offhook.app`, so that lifespan is not spoken."""
@@ -42,13 +50,13 @@ class Web:
             return
         first = scope["path"].lstrip("/").partition("/")[0]
         if first == "a1":
-            await self._elks(scope, receive, send)
+            await self._once(scope, receive, send, self._elks)
         elif first == "healthz":
             await send_answer(send, Answer.text(200, "ok"))
         elif first == "readyz":
             await send_answer(send, self._readiness())
         else:
-            await self._to_native(scope, receive, send)
+            await self._once(scope, receive, send, self._to_native)
 
     async def warm(self) -> None:
         """Loads what the first request would; best done when the server is ready and has nothing else to do."""
@@ -93,4 +101,4 @@ def create_web(server: ServerPort, storage: Storage, settings: Settings, prices:
         return create_native(server, storage, settings, token, streams)
 
     elks = ElksApi(Elks(server=server, storage=storage, settings=settings, prices=prices))
-    return Web(server, storage, elks, native, streams)
+    return Web(server, storage, elks, native, streams, Idempotency(storage, token))

@@ -34,6 +34,8 @@ class CallOrder:
     ring_timeout_s: int = 60
     record: bool = False
     """Record all of it, for the customer to fetch."""
+    id: CallId | None = None
+    """What it was promised to be called; `None`: whatever."""
 
 
 class Overloaded(Exception):

@@ -23,6 +23,8 @@ from offhook.web.api.elks_request import (
     whole_number,
     yes_or_no,
 )
+from offhook.web.idempotency import reserved
+from offhook.web.placing import brief_view, given_up, placed_before
 from offhook.web.port import CallOrder
 
 __all__ = ["handle", "row_object", "settled"]
@@ -59,8 +61,14 @@ async def settled(elks: Elks) -> None:
 
 
 async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
+    promised = reserved(request.scope)
+    if promised is not None and promised.resumed:
+        placed = await placed_before(elks.server, elks.storage, promised.call)
+        if placed is not None:
+            return elks_words.created_object(brief_view(placed))
     texts = {name: required(request, name) for name in ("from", "to", "voice_start")}
     order = CallOrder(
+        id=None if promised is None else promised.call,
         owner=request.account.id,
         from_=_caller_id(elks, request, texts["from"]),
         to=number_of(texts["to"], "to"),
@@ -82,6 +90,8 @@ async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
             "created": elks_words.live_time(datetime.now(UTC)),
             "estimated_cost": price.cost(1),
         }
+    if promised is not None and promised.resumed:
+        return elks_words.created_object(brief_view(given_up(elks.storage, promised.call, order)))
     return elks_words.created_object(await elks.server.place_call(order))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from offhook.flow.dialects import elks_words
@@ -16,6 +16,8 @@ from offhook.storage.records import call_by_id, calls_page, tombstone
 from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable
 from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id
+from offhook.web.idempotency import reserved
+from offhook.web.placing import given_up, placed_before
 from offhook.web.port import CallOrder, Overloaded
 
 __all__ = ["call_json", "call_row", "router", "settled"]
@@ -56,10 +58,14 @@ def call_json(call: CallRow) -> dict[str, Any]:
 
 
 @router.post("")
-async def place_call(caller: Asking, body: CallBody) -> dict[str, Any]:
+async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[str, Any]:
     """Makes a call; it rings when this is answered, or has failed with its cause."""
+    native, promised = caller.native, reserved(request.scope)
+    if promised is not None and promised.resumed:
+        placed = await placed_before(native.server, native.storage, promised.call)
+        if placed is not None:
+            return call_json(placed)
     account = caller.which(body.account)
-    native = caller.native
     shown = body.from_ if body.from_ == elks_words.HIDDEN_CALLER else e164(body.from_, "from")
     may_show = native.storage.directory.may_show(account.id, shown) or shown == elks_words.HIDDEN_CALLER
     if not native.settings.dev and not may_show:
@@ -73,6 +79,7 @@ async def place_call(caller: Asking, body: CallBody) -> dict[str, Any]:
         raise NativeError(403, "no_credit", f"{account.name} has no credit left; add some with: offhook account credit")
     try:
         order = CallOrder(
+            id=None if promised is None else promised.call,
             owner=account.id,
             from_=shown,
             to=e164(body.to, "to"),
@@ -82,6 +89,8 @@ async def place_call(caller: Asking, body: CallBody) -> dict[str, Any]:
             ring_timeout_s=body.ring_timeout_s,
             record=body.record,
         )
+        if promised is not None and promised.resumed:
+            return call_json(given_up(native.storage, promised.call, order))
         return call_json(row_of(await native.server.place_call(order)))
     except DocumentError as error:
         raise NativeError(400, error.name, str(error)) from None
