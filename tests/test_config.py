@@ -78,6 +78,18 @@ def test_dev_adds_loopback() -> None:
     assert settings.webhook_allow == ()
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        *(("none", ""), ("", ""), ("sound/beep", "sound/beep"), ("sound/busy/us", "sound/busy/us")),
+        *(("https://a.example/wait.mp3", "https://a.example/wait.mp3"), ("en_US/One moment", "en_US/One moment")),
+    ],
+)
+def test_sounds_of_care(given: str, kept: str) -> None:
+    settings = load_settings(comfort_sound=given, apology=given)
+    assert (settings.comfort_sound, settings.apology) == (kept, kept)
+
+
 def test_http_base() -> None:
     assert load_settings(http_listen="0.0.0.0:80").http_base == "http://127.0.0.1:80"
     assert load_settings(http_listen="[::]:80").http_base == "http://[::1]:80"
@@ -88,6 +100,9 @@ def test_http_base() -> None:
     ("name", "value", "says"),
     [
         ("http_listen", "8046", "write HOST:PORT"),
+        ("comfort_sound", "waltz", "or none"),
+        ("apology", "sound/", "or none"),
+        ("apology", "Sorry", "en_US/One moment"),
         ("http_listen", "::1:80", "brackets"),
         ("http_listen", "localhost:99999", "no port"),
         ("sip_listen", "0.0.0.0:5060", "udp: or tcp:"),

@@ -16,10 +16,12 @@ from typing import Any
 
 import structlog
 
-from offhook.config import Settings
+from offhook.call.care import Care
+from offhook.config import Settings, SettingsError
+from offhook.flow.dialects import elks_values
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.dialects.dialect import Reading
-from offhook.flow.verbs import NumberTarget
+from offhook.flow.verbs import NumberTarget, Sound, UnusableSound
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.hooks.attempt import CONTROL
 from offhook.hooks.delivery import Dead, Delivered, Postponed
@@ -254,6 +256,9 @@ class Server:
             directory=storage.directory,
             domain=self.domain,
             recordings_dir=storage.recordings_dir,
+            care=Care(
+                comfort=_sound("comfort_sound", settings.comfort_sound), apology=_sound("apology", settings.apology)
+            ),
         )
 
     async def _open(self, parts: _Parts, stack: AsyncExitStack) -> None:
@@ -315,6 +320,7 @@ class Server:
                 dialect=DIALECTS[order.dialect],
                 record=order.record,
                 id=order.id,
+                fallback=order.fallback.flow if isinstance(order.fallback, Reading) else order.fallback,
             )
         )
 
@@ -435,6 +441,16 @@ def _delivery_policies(directory: Directory, settings: Settings) -> Callable[[st
 
 def _signing_keys(storage: Storage) -> KeysOf:
     return lambda account, now: tuple(key.text for key in storage.signing_keys.in_force(account, now))
+
+
+def _sound(setting: str, text: str) -> Sound | None:
+    """A sound as a setting has it; empty: none. Raises `SettingsError`."""
+    if not text:
+        return None
+    found = elks_values.sound(text)
+    if isinstance(found, UnusableSound):
+        raise SettingsError(f"{setting}: {text!r} is no sound; write a URL, sound/beep, en_US/One moment, or none")
+    return found
 
 
 def _first_id() -> int:

@@ -208,6 +208,15 @@ def _bootstrap(value: Any) -> Any:
     return Bootstrap(account, secret)
 
 
+def _sound(value: Any) -> Any:
+    text = "" if value is None else str(value).strip()
+    if text in ("", "none"):
+        return ""
+    if not re.fullmatch(r"(?s)https?://\S+|sound/[a-z]+(/[a-z]{2})?|[a-z]{2}_[A-Z]{2}/.+", text):
+        raise ValueError("write a URL, sound/NAME, a text to be spoken as in en_US/One moment, or none")
+    return text
+
+
 def _address(value: Any) -> Any:
     if value in (None, ""):
         return None
@@ -312,6 +321,22 @@ class Settings(BaseSettings):
     webhook_timeout_s: Annotated[
         float, Field(gt=0, le=120, description="Seconds for a control webhook, all tries together.")
     ] = 10.0
+    comfort_sound: Annotated[
+        str,
+        BeforeValidator(_sound),
+        Field(
+            description="What a caller hears who has waited for a web application for 2 s, until it answers: a URL,"
+            " `sound/NAME`, a text to be spoken (`en_US/One moment`), or `none`."
+        ),
+    ] = "sound/comfort"
+    apology: Annotated[
+        str,
+        BeforeValidator(_sound),
+        Field(
+            description="What a caller hears before a call is ended because its web application failed and there is no"
+            " fallback; written as `comfort_sound`."
+        ),
+    ] = "sound/sorry"
     sip_domain: Annotated[
         str | None, Field(description="Domain and realm of our phones. Without it: the public address.")
     ] = None

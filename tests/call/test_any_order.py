@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.calls import A, World, incoming, outgoing
 
+from offhook.call.care import Care
 from offhook.call.commands import (
     Command,
     EnterConference,
@@ -265,15 +266,23 @@ def check_the_statuses(world: World) -> None:
     outward=st.booleans(),
     start=st.one_of(documents, flows),
     hook=st.none() | st.just("https://end"),
+    fallback=st.none() | documents | flows,
+    care=st.sampled_from([Care(), Care(comfort=None, apology=None), Care(apology=UrlSound(url="u"))]),
     happens=happenings,
     confirms=st.booleans(),
 )
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happens_a_call_comes_to_one_end(
-    outward: bool, start: Next, hook: str | None, happens: list[Any], confirms: bool
+    outward: bool,
+    start: Next,
+    hook: str | None,
+    fallback: Next | None,
+    care: Care,
+    happens: list[Any],
+    confirms: bool,
 ) -> None:
     make = outgoing if outward else incoming
-    world = make(start=start, answered=False, hangup_hook=hook)
+    world = make(start=start, answered=False, hangup_hook=hook, fallback=fallback, care=care)
     told: list[Event] = []
     for each in happens:
         if isinstance(each, float):

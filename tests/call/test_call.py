@@ -237,6 +237,10 @@ def test_the_party_leaves_while_a_document_is_fetched() -> None:
 def test_steps_without_time_are_limited() -> None:
     bad = Play(sounds=(UnusableSound(text="x"),))
     world = outgoing(*[bad] * (MAX_STEPS_WITHOUT_WAIT + 1))
+    # The party is there, and hears that something is wrong.
+    assert world.all(HangUpLeg) == []
+    world.ready()
+    world.played()
     assert world.all(HangUpLeg) == [HangUpLeg(leg=A, cause=Cause.FLOW_LOOP)]
     assert world.notes("flow.stopped")[0]["cause"] == "flow_loop"
 

@@ -213,3 +213,15 @@ def test_all_of_them_outlive_a_restart() -> None:
     desk.beside(ask(WHISPER))
     written = json.loads(json.dumps(written_facts(desk.facts, desk.stage.now)))
     assert read_facts(written, desk.stage.now) == desk.facts
+
+
+def test_only_the_calls_own_flow_has_a_fallback_and_comfort() -> None:
+    desk = Desk(WAITS)
+    desk.facts.fallback = ask("https://backup.example/")
+    desk.beside(ask(WHISPER))
+    (asked,) = (each for each in desk.said() if isinstance(each, FetchDocument))
+    assert not asked.may_avoid
+    desk.runner.hear_customer(
+        DocumentFailed(request=asked.request, cause=Cause.HOOK_FAILED, detail="down", why="hook_refused")
+    )
+    assert not any(isinstance(each, FetchDocument) for each in desk.said())

@@ -140,3 +140,12 @@ def test_a_wrong_code_verifies_nothing(run: Any, running: Any) -> None:
     assert refused.status == 1
     assert "the code was not keyed in (the call ended: normal)" in refused.err
     assert run("account", "caller-id", "list", "--account", "Main", "--json").json == []
+
+
+def test_a_fallback(run: Any) -> None:
+    run("account", "add", "Ann")
+    set_to = run("account", "fallback", "https://b.example/calls")
+    assert re.search(r"account +Ann\nfallback +https://b\.example/calls", set_to.out)
+    assert run("account", "fallback", "none", "--json").json["fallback"] == ""
+    assert re.search(r"fallback +none", run("account", "fallback", "none").out)
+    assert "fallback" in run("account", "fallback", "nowhere").err

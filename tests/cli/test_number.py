@@ -39,3 +39,13 @@ def test_phones(run: Any) -> None:
     assert re.search(r"number +\+4600100\nuser name +4600100\npassword +[0-9A-F]{32}\ndomain +127\.0\.0\.1\n", made)
     assert run("phone", "add", "--json").json["number"].startswith("+4600")
     assert "+4600" in run("phone", "add", "+46101234567").err
+
+
+def test_a_fallback(run: Any) -> None:
+    run("account", "add", "Ann")
+    run("trunk", "add", "carrier", "--address", "sip:192.0.2.1")
+    add = ("number", "add", "+46101234567", "--trunk", "carrier", "--fallback", "https://b.example/", "--json")
+    assert run(*add).json["fallback"] == "https://b.example/"
+    assert re.search(r"fallback +none", run("number", "fallback", "+46101234567", "none").out)
+    document = '{"hangup": "busy"}'
+    assert run("number", "fallback", "+46101234567", document, "--json").json["fallback"] == document

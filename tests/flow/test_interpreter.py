@@ -10,6 +10,7 @@ from tests.support.flows import flows, nexts, outcomes
 
 from offhook.flow.errors import NotOurExport, OutOfTurn
 from offhook.flow.interpreter import (
+    Diverted,
     DocumentFailed,
     DocumentRead,
     End,
@@ -259,3 +260,53 @@ def test_an_export_without_a_field_is_refused() -> None:
     del data["detail"]
     with pytest.raises(NotOurExport):
         Interpreter.restore(data)
+
+
+# ── going on elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────
+
+ELSEWHERE = Document(url="https://backup.example/")
+
+
+def test_a_fallback_is_asked_with_what_the_failed_document_was_to_be_asked_with() -> None:
+    position, _ = Interpreter.begin(flow(play("one", otherwise=Document(url="https://app.example/")), play("two")))
+    position, _ = position.apply(OK)
+    position, effects = position.apply(Diverted(to=ELSEWHERE))
+    assert effects == (Fetch(document=ELSEWHERE, outcome=OK),)
+    assert position.documents_without_wait == 2
+    _, effects = position.apply(DocumentFailed(cause=Cause.HOOK_FAILED))
+    assert effects == (End(cause=Cause.HOOK_FAILED),)
+
+
+def test_an_inline_fallback_takes_the_place_of_the_document() -> None:
+    position, _ = Interpreter.begin(Document(url="https://app.example/"))
+    position, effects = position.apply(Diverted(to=flow(play("sorry"))))
+    assert effects == (Perform(step=play("sorry")),)
+    _, effects = position.apply(OK)
+    assert effects == (End(cause=Cause.NORMAL),)
+
+
+def test_a_change_from_outside_leaves_the_verb_and_all_that_was_to_follow() -> None:
+    position, _ = Interpreter.begin(flow(play("one", ok=flow(play("never"))), play("two")))
+    position, effects = position.apply(Diverted(to=ELSEWHERE, outcome=FAILED))
+    assert effects == (Fetch(document=ELSEWHERE, outcome=FAILED),)
+    position, effects = position.apply(Diverted(to=flow(play("three"))))
+    assert effects == (Perform(step=play("three")),)
+    assert position.remaining == (play("three"),)
+
+
+def test_documents_that_fail_and_fall_back_without_end_are_a_loop() -> None:
+    again = Document(url="https://app.example/")
+    fallback = flow(play("no sound", otherwise=again))
+    position, effects = Interpreter.begin(again)
+    for _ in range(MAX_DOCUMENTS_WITHOUT_WAIT):
+        assert isinstance(effects[0], Fetch)
+        position, effects = position.apply(Diverted(to=fallback))
+        position, effects = position.apply(AT_ONCE)
+    assert isinstance(effects[0], End)
+    assert effects[0].cause is Cause.FLOW_LOOP
+
+
+def test_a_flow_that_is_over_goes_on_nowhere() -> None:
+    position, _ = Interpreter.begin(Flow())
+    with pytest.raises(OutOfTurn):
+        position.apply(Diverted(to=ELSEWHERE))

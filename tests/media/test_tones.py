@@ -42,6 +42,8 @@ def sounding_ms(samples: Samples) -> int:
         ("busy/de", [425], 480, 960),
         ("congestion/gb", [400], 625, 1500),
         ("dialtone/it", [425], 800, 2000),
+        ("sorry", [392, 494, 587], 1100, 1600),
+        ("comfort", [523, 659], 160, 3000),
     ],
 )
 def test_a_tone_is_that_of_its_country(name: str, frequencies: list[int], on_ms: int, period_ms: int) -> None:

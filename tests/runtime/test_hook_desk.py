@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+import pytest
 from aiohttp import web
+from tests.support.faulty_application import Fault, faulty_application
 from tests.support.receivers import LOOPBACK, Receiver, receiver, unused_port
 
 from offhook.call.commands import (
@@ -295,3 +297,36 @@ def test_ids_of_webhooks_are_never_the_same() -> None:
     ids = {new_hook_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(each.startswith("msg_") for each in ids)
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_a_web_application_that_fails_in_every_way_there_is(fault: Fault) -> None:
+    words = {
+        Fault.REFUSED: "hook_refused",
+        Fault.RESET: "hook_reset",
+        Fault.ERROR: "hook_status",
+        Fault.SILENCE: "hook_timeout",
+        Fault.HALF: "hook_broken",
+    }
+    async with faulty_application(lambda _: "{}", seed=1, rate=1.0, faults=(fault,)) as app, desk() as (board, _):
+        answer = await board.desk.ask(CALL, fetch(app.at("/start")), board.note)
+        assert app.failed(fault) > 0
+    assert (answer.body, answer.why) == (None, words[fault])
+
+
+async def test_whatever_fails_every_webhook_ends_within_its_budget() -> None:
+    """And with one retry most of them end well, though a third of all requests fail."""
+    took: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def ask(board: Desk, url: str) -> bool:
+        began = loop.time()
+        answer = await board.desk.ask(CALL, fetch(url), board.note)
+        took.append(loop.time() - began)
+        return answer.body == b"{}"
+
+    async with faulty_application(lambda _: "{}", seed=20261121) as app, desk() as (board, _):
+        well = await asyncio.gather(*(ask(board, app.at(f"/{number}")) for number in range(200)))
+        assert all(app.failed(fault) > 0 for fault in Fault)
+    assert max(took) < POLICY.budget_s + 1.0
+    assert sum(well) > 150

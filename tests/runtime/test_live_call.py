@@ -9,19 +9,24 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.support.customer import customer
+from tests.support.faulty_application import Fault, faulty_application
 from tests.support.indoors import FAR, Exchange, exchange
 from tests.support.sip_party import DEADLINE_S
 from tests.support.sounds import RATE, encoded
 
 from offhook.call import commands as do
 from offhook.call import events as happened
+from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.dialects.dialect import Reading
 from offhook.flow.document import Document
 from offhook.flow.program import Flow, Step
 from offhook.flow.verbs import Dial, LegStage, NumberTarget, Record, StatusHook, Treatment
 from offhook.flow.view import CallId, Cause
+from offhook.hooks.attempt import CONTROL
 from offhook.media import commands as engine
 from offhook.media import events as said
 from offhook.runtime.call_task import CallTask
+from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.sip_driver import now
@@ -489,3 +494,91 @@ async def test_commands_for_a_leg_that_never_was_are_answered(
             "LegEnded", "PlaybackEnded", "DigitsSent", "RecordingEnded",
         ]  # fmt: skip
         live.services.legs.hang_up(live.legs[do.LegId(0)], Cause.NORMAL)
+
+
+# ── a web application that fails ─────────────────────────────────────────────────────────────────────────────────────
+
+FALLBACK = {"record": "https://app.example/recorded"}
+
+
+async def test_no_call_that_has_a_fallback_is_dropped_by_a_web_application_that_fails_at_random(
+    storage: Storage,
+) -> None:
+    """Sixty calls; three in ten requests are refused, reset, answered 500, not answered, or half answered."""
+    async with exchange(storage) as x, faulty_application(lambda _: json.dumps(FALLBACK), seed=20261121) as app:
+        fallback = read_start(json.dumps(FALLBACK), DIALECTS["elks"])
+        assert isinstance(fallback, Reading)
+        calls = [x.dial(app.at("/start"), fallback=fallback.flow).id for _ in range(60)]
+        for _ in calls:
+            await x.far_answers()
+        # Every call comes to its recording, by its own document or by the fallback's.
+        await Engine(x).asked(engine.StartRecording, len(calls))
+        assert len(x.board.live) == len(calls)
+        assert all(app.failed(fault) for fault in Fault)
+        x.board.end_all(Cause.NORMAL)
+        for started in x.line.all(engine.StartRecording):
+            Engine(x).recorded(started, reason=said.RecordingEnd.STOPPED)
+        await x.over()
+        fell_back = 0
+        for call in calls:
+            kinds_of_call = kinds(await x.timeline(call))
+            assert "verb.begun" in kinds_of_call
+            fell_back += "hook.fallback" in kinds_of_call
+        assert 0 < fell_back < len(calls)
+
+
+async def test_precedence_of_fallbacks_call_number_account(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        for name in ("call", "number", "account"):
+            app.on(f"/{name}", {"hangup": "busy"})
+        dead = app.on("/dead", web.Response(status=404))
+        directory = storage.directory
+        directory.change_account(x.account, fallback=app.url + "/account")
+        directory.change_number(x.number.id, voice_start=dead)
+        x.call_us()
+        hook = await app.hook("/account")
+        assert (hook.fields["failed_url"], hook.fields["failed_status"]) == (dead, "404")
+        await x.over()
+        directory.change_number(x.number.id, fallback=app.url + "/number", method="GET")
+        x.call_us()
+        assert (await app.hook("/number")).method == "GET"
+        await x.over()
+        x.dial(dead, fallback=Document(url=app.url + "/call"))
+        await x.far_answers()
+        await app.hook("/call")
+        await x.over()
+        sub = directory.add_subaccount(x.account, "sub")
+        x.dial(dead, owner=sub.id, from_="anonymous")
+        await x.far_answers()
+        await app.hook("/account", 2)
+        await x.over()
+        # One that cannot be read any more is none: the call ends as one without.
+        directory.change_account(x.account, fallback="{nonsense")
+        x.dial(dead)
+        await x.far_answers()
+        play = await Engine(x).asked(engine.Play)
+        Engine(x).played(play)
+        await x.over()
+
+
+async def test_a_caller_that_waits_hears_comfort_and_one_that_is_failed_an_apology(storage: Storage) -> None:
+    async with exchange(storage) as x, customer() as app:
+        release = asyncio.Event()
+
+        async def slow(_: Any) -> Any:
+            await release.wait()
+            return web.Response(status=404)
+
+        x.services.hooks = HookDesk(client=x.services.hooks._client, outbox=x.services.hooks._outbox, policy=CONTROL)
+        view = x.dial(app.on("/slow", slow))
+        await x.far_answers()
+        comfort = await Engine(x).asked(engine.Play)
+        assert (Path(comfort.files[0]).name.startswith("tone-comfort"), comfort.repeat) == (True, 0)
+        release.set()
+        stop = await Engine(x).asked(engine.StopPlayback)
+        assert stop.playback == comfort.playback
+        apology = await Engine(x).asked(engine.Play, 2)
+        assert Path(apology.files[0]).name.startswith("tone-sorry")
+        Engine(x).played(apology)
+        await x.over()
+        assert {"comfort.begun", "apology.begun"} <= set(kinds(await x.timeline(view.id)))

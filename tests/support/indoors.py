@@ -83,7 +83,8 @@ class Exchange:
         target: Target = more.pop("target", NumberTarget(number=to))
         return self.board.place(
             CallOrder(
-                owner=self.account, from_=from_, target=target, start=read.flow if isinstance(read, Reading) else read,
+                owner=more.pop("owner", self.account), from_=from_, target=target,
+                start=read.flow if isinstance(read, Reading) else read,
                 hangup_hook=more.pop("hangup_hook", None), ring_timeout_s=60.0, dialect=ELKS, **more,
             )
         )  # fmt: skip

@@ -35,6 +35,11 @@ def test_the_least_there_can_be() -> None:
     )
 
 
+def test_a_fallback() -> None:
+    assert given("fallback https://b/start").fallback == "https://b/start"
+    assert given('fallback\n  {"play":\n   "x"}').fallback == '{"play":\n"x"}'
+
+
 def test_numbers_and_pages() -> None:
     scenario = given(
         "number +2 runs https://a/start\n"

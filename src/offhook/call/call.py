@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, assert_never
 
 from offhook.call import recordings
+from offhook.call.care import STANDARD, Apology, Care
 from offhook.call.commands import Charge, Command, Finished, OweHangup, SendDigits
 from offhook.call.events import (
     CreditGone,
@@ -49,6 +50,7 @@ from offhook.call.masking import shown_url
 from offhook.call.perform.record_call import start_whole_call
 from offhook.call.plain import Mono
 from offhook.call.policy import (
+    APOLOGISED,
     ENDING_WATCHDOG_S,
     call_state,
     cause_before_answer,
@@ -94,12 +96,15 @@ class Call:
         hangup_hook: str | None = None,
         refused: Cause | None = None,
         caller_name: str = "",
+        fallback: Next | None = None,
+        care: Care = STANDARD,
     ) -> Self:
         """Somebody calls us: leg 0 is offered, and the flow runs before it is answered.
 
         `start` is the document to ask for, or the flow itself; an empty flow ends the call with `Cause.NO_FLOW`.
         `refused`: the call ends at once and nobody is asked; it is told of all the same.
         `caller_name`: what the caller's network calls them.
+        `fallback`: what it goes on with where its web application fails; `care`: what is heard then, and while waiting.
         """
         party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
         view = CallView(
@@ -112,7 +117,7 @@ class Call:
             caller_name=caller_name,
         )
         standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
-        call = cls(Facts(view=view, standing=standing, start=start), dialect, now)
+        call = cls(Facts(view=view, standing=standing, start=start, fallback=fallback, care=care), dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         if refused is not None:
             call._end(refused)
@@ -139,11 +144,14 @@ class Call:
         record: bool = False,
         told: StatusHook | None = None,
         send_digits: str = "",
+        fallback: Next | None = None,
+        care: Care = STANDARD,
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
         `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched. `told`: who
         is told how leg 0 fares. `send_digits`: keys sent after the answer and before the flow, as in `SentDigits`.
+        `fallback` and `care` as of an incoming call.
         """
         ring_s = ring_timeout_s(ring_timeout)
         to = target_text(target)
@@ -158,7 +166,8 @@ class Call:
         )
         whole_call = WholeCall(deliver_to=None) if record else None
         standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)
-        call = cls(Facts(view=view, standing=standing, start=start, first_keys=send_digits), dialect, now)
+        facts = Facts(view=view, standing=standing, start=start, first_keys=send_digits, fallback=fallback, care=care)
+        call = cls(facts, dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         party = call._stage.place(target, from_, told)
         call._facts.ring_deadline = call._stage.after(ring_s)
@@ -174,6 +183,7 @@ class Call:
         if self._facts.finished:
             return
         self._stage.now = now
+        facts = self._facts
         match event:
             case LegPlaced() | LegProgress() | LegAnswered() | LegHeld() | LegEnded():
                 self._hear_leg(event)
@@ -185,6 +195,9 @@ class Call:
             case DigitPressed():
                 self._hear_key(event)
             case SoundReady() | SoundFailed() | PlaybackEnded():
+                if facts.apology is not None:
+                    facts.apology.handle(event, self._stage)
+                    self._apologised()
                 self._runner.hear(event)
             case DigitsSent():
                 self._keys_are_out(event)
@@ -209,6 +222,7 @@ class Call:
         for leg in self._stage.legs.values():
             self._charge(leg, charge_due(leg, Mono(now.mono)))
         self._runner.handle_timer()
+        self._apologised()
         if _due(facts.watchdog, now):
             self._give_up_waiting()
         self._finish_if_over()
@@ -224,6 +238,7 @@ class Call:
         moments = [
             self._facts.ring_deadline,
             self._facts.watchdog,
+            None if self._facts.apology is None else self._facts.apology.deadline,
             *self._runner.deadlines(),
             *(leg.next_charge for leg in self._stage.legs.values()),
         ]
@@ -295,10 +310,21 @@ class Call:
     # ── the flow ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _flow_is_over(self, end: End, how: HangupAs | None) -> None:
+        if end.cause in APOLOGISED:
+            self._facts.apology = Apology.begun(end.cause, self._facts.care, self._stage)
+            if self._facts.apology is not None:
+                self._apologised()
+                return
         if end.cause is Cause.NORMAL and self._stage.party.unanswered:
             self._end(cause_before_answer(how, self._stage.standing.last_dial))
         else:
             self._end(end.cause)
+
+    def _apologised(self) -> None:
+        """The call ends once its apology has been heard."""
+        apology = self._facts.apology
+        if apology is not None and apology.over(self._stage):
+            self._end(apology.cause)
 
     # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -317,6 +343,9 @@ class Call:
             return
         facts.watchdog = stage.after(ENDING_WATCHDOG_S)
         facts.ring_deadline = facts.sending = None
+        if facts.apology is not None:
+            # Whoever does not hear it out, or stops the server, has not ended the call: it had ended.
+            cause, facts.apology = facts.apology.cause, None
         self._runner.end(cause)
         facts.view = replace(
             facts.view, end=_utc(stage.now), cause=cause, state=call_state(cause, answered=facts.view.start is not None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from offhook.call.care import Apology, Care
 from offhook.call.commands import RequestId
 from offhook.call.events import Now
 from offhook.call.plain import Mono, from_plain, to_plain
@@ -35,6 +36,11 @@ class Facts:
     """Those keys, on their way."""
     scripts: dict[ScriptId, Script] = field(default_factory=dict)
     """The flows under way: the call's own and those that run beside it."""
+    fallback: Next | None = None
+    """What the call's own flow goes on with where its web application fails."""
+    care: Care = field(default_factory=Care)
+    apology: Apology | None = None
+    """It is being played; then the call ends."""
     ring_deadline: Mono | None = None
     """Until when the first party of an outgoing call may ring."""
     watchdog: Mono | None = None

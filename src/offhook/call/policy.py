@@ -12,6 +12,7 @@ from offhook.flow.verbs import HangupAs
 from offhook.flow.view import CallState, Cause
 
 __all__ = [
+    "APOLOGISED",
     "BRIEFING_MAX_S",
     "ENDING_WATCHDOG_S",
     "RECORDING_CLOSES_S",
@@ -44,6 +45,8 @@ BRIEFING_MAX_S = 300.0
 """A flow that briefs somebody must come to its end, since a caller hears it ring meanwhile."""
 RECORDING_CLOSES_S = 5.0
 """How long the outcome of a recorded talk waits for the recording to be closed, so that it can be named."""
+APOLOGISED = frozenset({Cause.HOOK_FAILED, Cause.BAD_DOCUMENT, Cause.FLOW_LOOP})
+"""Ends that are the web application's doing and no wish of anybody's: whoever is there is told so."""
 ENDING_WATCHDOG_S = 40.0
 """A call that is ending is over after this, whatever is missing: 64*T1 of a BYE (RFC 3261 17.1.2.2) and some more."""
 MINUTE_S = 60.0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, assert_never
 
+from offhook.call.care import Comfort
 from offhook.call.commands import FetchDocument, LegId, OweNotice
 from offhook.call.events import DigitPressed, DocumentArrived, DocumentFailed, Event
 from offhook.call.facts import Facts, view_of
@@ -21,7 +22,7 @@ from offhook.call.perform.performer import failed
 from offhook.call.perform.play import Playing
 from offhook.call.plain import Mono
 from offhook.call.policy import WAITED_S, why_ended
-from offhook.call.script import Script
+from offhook.call.script import HookFailed, Script
 from offhook.call.stage import MAIN, BeginScript, DropScript, Heard, ScriptEnded, Stage
 from offhook.flow import interpreter
 from offhook.flow.dialects.dialect import Dialect
@@ -60,6 +61,8 @@ class Runner:
     def hear(self, event: Event) -> None:
         """Something happened that a verb may wait for. Every flow hears it; performers know what is theirs."""
         for script in list(self._facts.scripts.values()):
+            if script.comfort is not None:
+                script.comfort.handle(event, self._seen_by(script))
             if isinstance(event, DigitPressed) and event.leg == script.leg and script.asked is not None:
                 # Keys pressed while a document is being fetched wait for a Gather that follows at once.
                 self._seen_by(script).type_ahead(event.digit)
@@ -73,16 +76,40 @@ class Runner:
             return
         script.asked = None
         if isinstance(event, DocumentArrived):
+            script.failed = None
             self._stage.note("hook.answered", request=event.request, warnings=list(event.warnings) or None)
             self._go(script, *script.position.apply(interpreter.DocumentRead(flow=event.flow)))
         else:
             self._stage.note("hook.failed", request=event.request, cause=event.cause.value, detail=event.detail)
-            self._go(script, *script.position.apply(interpreter.DocumentFailed(cause=event.cause)))
+            self._go(script, *script.position.apply(self._after_failure(script, event)))
         self._settle()
+
+    def _after_failure(
+        self, script: Script, event: DocumentFailed
+    ) -> interpreter.Diverted | interpreter.DocumentFailed:
+        """The fallback, once; its own failure is the end, as is any without one."""
+        fallback = self._fallback(script)
+        assert script.position is not None
+        if fallback is None or script.position.document is None:
+            return interpreter.DocumentFailed(cause=event.cause)
+        why = event.why or event.cause.value
+        if isinstance(fallback, Document):
+            script.failed = HookFailed(
+                url=script.position.document.url, why=why, detail=event.detail, status=event.status
+            )
+        to = shown_url(fallback.url) if isinstance(fallback, Document) else None
+        self._note(script, "hook.fallback", request=event.request, url=to, why=why)
+        return interpreter.Diverted(to=fallback)
+
+    def _fallback(self, script: Script) -> Next | None:
+        """What this flow goes on with if its web application fails: the call's own alone, the fallback not."""
+        return self._facts.fallback if script.id == MAIN and script.failed is None else None
 
     def handle_timer(self) -> None:
         """Let every verb that is due go on."""
         for script in list(self._facts.scripts.values()):
+            if script.comfort is not None:
+                script.comfort.handle_timer(self._seen_by(script))
             performer = script.performer
             if performer is not None and performer.deadline is not None and performer.deadline <= self._stage.now.mono:
                 self._after(script, performer.handle_timer(self._seen_by(script)))
@@ -90,8 +117,8 @@ class Runner:
 
     def deadlines(self) -> list[Mono]:
         """When verbs want to be asked again."""
-        performers = (script.performer for script in self._facts.scripts.values())
-        return [each.deadline for each in performers if each is not None and each.deadline is not None]
+        waiting = [each for script in self._facts.scripts.values() for each in (script.performer, script.comfort)]
+        return [each.deadline for each in waiting if each is not None and each.deadline is not None]
 
     def leg_left(self, leg: LegId) -> None:
         """A party is gone, and with it the flows that ran for it; the call's own is ended by the call."""
@@ -102,7 +129,7 @@ class Runner:
     def end(self, cause: Cause) -> None:
         """The call ends: every verb under way is cut off and logged so, the call's own last."""
         for script in sorted(self._facts.scripts.values(), key=lambda each: each.id, reverse=True):
-            script.asked = None
+            script.asked = script.comfort = None
             if script.performer is not None:
                 script.performer.stop(self._seen_by(script))
                 self._performed(script, failed(why_ended(cause)))
@@ -144,6 +171,7 @@ class Runner:
 
     def _begin(self, script: Script, step: Step) -> Outcome | Skipped | None:
         verb = step.verb
+        self._stop_comfort(script)
         if script.id != MAIN and not isinstance(verb, BESIDE):
             self._note(script, "verb.skipped", verb=verb_name(verb))
             return Skipped()
@@ -194,6 +222,8 @@ class Runner:
             params = self._dialect.begun(view)
         else:
             params = self._dialect.continued(view, fetch.outcome)
+        if script.failed is not None:
+            params = (*params, *script.failed.params)
         document = fetch.document
         script.asked = self._stage.next_request()
         self._note(
@@ -204,7 +234,23 @@ class Runner:
             url=shown_url(document.url),
             params=dict(params),
         )
-        self._stage.say(FetchDocument(request=script.asked, url=document.url, method=document.method, params=params))
+        self._stage.say(
+            FetchDocument(
+                request=script.asked,
+                url=document.url,
+                method=document.method,
+                params=params,
+                may_avoid=self._fallback(script) is not None,
+            )
+        )
+        if script.comfort is None and script.id == MAIN:
+            # Others may hear something else meanwhile that is not this flow's.
+            script.comfort = Comfort.of(self._facts.care, self._seen_by(script))
+
+    def _stop_comfort(self, script: Script) -> None:
+        if script.comfort is not None:
+            script.comfort.stop(self._seen_by(script))
+            script.comfort = None
 
     def _say_notices(self, script: Script) -> None:
         while self._stage.notices:
@@ -257,6 +303,7 @@ class Runner:
         """A flow has nothing left to do."""
         if script.id not in self._facts.scripts:
             return
+        self._stop_comfort(script)
         if end.detail:
             self._note(script, "flow.stopped", cause=end.cause.value, detail=end.detail)
         how, script.wanted_end = script.wanted_end, None

@@ -100,6 +100,27 @@ def credit(
         fields([("account", changed["name"]), ("balance", _balance(changed))])
 
 
+@account.command("fallback")
+def set_fallback(
+    fallback: Annotated[str, typer.Argument(metavar="FALLBACK", help="A URL, a document written out, or none.")],
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say what an account's calls go on with where a web application fails; a number's own goes before it.
+
+    Example: offhook account fallback '{"play": "https://example.com/please-call-again.mp3"}'
+    """
+    with connect(settings_of(config)) as server:
+        changed = server.put(
+            path("accounts", which or "-", "fallback"), {"fallback": "" if fallback == "none" else fallback}
+        )
+    if as_json:
+        show_json(changed)
+    else:
+        fields([("account", changed["name"]), ("fallback", changed["fallback"] or "none")])
+
+
 def _balance(row: dict[str, Any]) -> str:
     text = money(row["balance"], row["currency"])
     return text if row["limited"] else f"{text} (no limit)"

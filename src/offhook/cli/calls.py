@@ -23,6 +23,7 @@ def call(
     voice_start: Annotated[str, typer.Option(metavar="URL|JSON", help="What happens when it is answered.")],
     timeout: Annotated[int, typer.Option(help="Seconds to let it ring.")] = 60,
     record: Annotated[bool, typer.Option("--record", help="Record all of it.")] = False,
+    fallback: Annotated[str, typer.Option(metavar="URL|JSON", help="For when the web application fails.")] = "",
     which: AccountOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -42,6 +43,7 @@ def call(
                 "voice_start": voice_start,
                 "ring_timeout_s": timeout,
                 "record": record,
+                "fallback": fallback,
                 "account": which,
             },
         )

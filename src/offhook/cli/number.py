@@ -20,6 +20,7 @@ def add(
     voice_start: Annotated[str, typer.Option(metavar="URL|JSON", help="What answers it.")] = "",
     dialect: Annotated[str, typer.Option(help="The language of its webhooks: elks or didml.")] = "elks",
     method: Annotated[str, typer.Option(metavar="GET|POST", help="How voice_start is asked.")] = "POST",
+    fallback: Annotated[str, typer.Option(metavar="URL|JSON", help="For when that fails.")] = "",
     free: Annotated[bool, typer.Option("--free", help="Nobody's yet: to be allocated by API.")] = False,
     category: Annotated[str | None, typer.Option(help="fixed or mobile; default: by its number.")] = None,
     capabilities: Annotated[str, typer.Option(help="With commas.")] = "voice",
@@ -40,6 +41,7 @@ def add(
                 "voice_start": voice_start,
                 "dialect": dialect,
                 "method": method.upper(),
+                "fallback": fallback,
                 "free": free,
                 "category": category,
                 "capabilities": [word.strip() for word in capabilities.split(",") if word.strip()],
@@ -68,6 +70,25 @@ def list_numbers(which: AccountOption = None, as_json: JsonOption = False, confi
         [(row["number"], row["kind"], row["account"] or "(free)", row["voice_start"]) for row in found],
         nothing="There is no number yet; add one with: offhook number add +46… --trunk NAME, or offhook phone add",
     )
+
+
+@number.command("fallback")
+def set_fallback(
+    digits: Annotated[str, typer.Argument(metavar="NUMBER", help="A number or a phone's.")],
+    fallback: Annotated[str, typer.Argument(metavar="FALLBACK", help="A URL, a document written out, or none.")],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say what a number's calls go on with where its web application fails; it goes before the account's.
+
+    Example: offhook number fallback +46101234567 https://backup.example.com/calls
+    """
+    with connect(settings_of(config)) as server:
+        changed = server.put(path("numbers", digits, "fallback"), {"fallback": "" if fallback == "none" else fallback})
+    if as_json:
+        show_json(changed)
+    else:
+        fields([("number", changed["number"]), ("fallback", changed["fallback"] or "none")])
 
 
 @number.command("remove")

@@ -6,6 +6,7 @@ time: whoever performs says whether time passed. An interpreter belongs to one p
     position, effects = Interpreter.begin(flow)        effects: Perform | Fetch | End
     position, effects = position.apply(outcome)        after Perform
     position, effects = position.apply(DocumentRead)   after Fetch
+    position, effects = position.apply(Diverted)       at any time before its end
 
 A branch is a jump: an inline flow takes the place of what would have followed; when it runs off its end, the call ends.
 When the party leaves, nobody is there to control, so the interpreter is told nothing more.
@@ -24,6 +25,7 @@ from offhook.flow.verbs import Hangup
 from offhook.flow.view import Cause
 
 __all__ = [
+    "Diverted",
     "DocumentFailed",
     "DocumentRead",
     "Effect",
@@ -62,7 +64,20 @@ class Skipped:
     """The step was not carried out, since it has no place here: its branches do not count."""
 
 
-Input = Outcome | Skipped | DocumentRead | DocumentFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverted:
+    """Somebody else than the flow says what comes next: a fallback, or a change from outside.
+
+    What is under way is left, and whatever was to follow it is gone.
+    """
+
+    to: Next
+    outcome: Outcome | None = None
+    """What the customer is told with a request for `to`: how the verb under way ended. `None` while a document is
+    waited for, since its failure is told as what it was itself to be asked with."""
+
+
+Input = Outcome | Skipped | DocumentRead | DocumentFailed | Diverted
 
 
 # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +168,11 @@ class Interpreter:
                 if self.phase is not Phase.FETCHING:
                     raise OutOfTurn(f"the failure of a document came while {self.phase.value}")
                 return self._end(happened.cause, happened.detail)
+            case Diverted():
+                if self.phase is Phase.OVER:
+                    raise OutOfTurn("a flow that is over was to go on elsewhere")
+                moved = self if happened.outcome is None else self._moved(happened.outcome)
+                return moved._go_to(happened.to, outcome=happened.outcome or self.outcome)
             case _:
                 assert_never(happened)
 
@@ -175,13 +195,16 @@ class Interpreter:
 
     def _after_step(self, outcome: Outcome) -> tuple["Interpreter", tuple[Effect, ...]]:
         step, *following = self.remaining
-        moved = replace(self, steps_without_wait=0, documents_without_wait=0) if outcome.waited else self
+        moved = self._moved(outcome)
         if isinstance(step.verb, Hangup):
             return moved._end(Cause.NORMAL)
         branch = branch_for(step, outcome)
         if branch is None:
             return moved._run(tuple(following))
         return moved._go_to(branch, outcome=outcome)
+
+    def _moved(self, outcome: Outcome) -> "Interpreter":
+        return replace(self, steps_without_wait=0, documents_without_wait=0) if outcome.waited else self
 
     def _go_to(self, target: Next, *, outcome: Outcome | None) -> tuple["Interpreter", tuple[Effect, ...]]:
         match target:

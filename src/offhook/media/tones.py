@@ -5,7 +5,7 @@ A tone is one period of its cadence as 16-bit samples at 8000 Hz: played in a lo
 part lasts whole seconds of whole hertz. What a key sequence means stands here too; how its tones sound is the engine's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -95,7 +95,14 @@ _TABLE: Final[Mapping[str, Mapping[str, Cadence]]] = {
         "jp": _c((400,), (500, 500)),
     },
 }
-TONE_NAMES: Final = ("beep", *STEPS_HZ, "music", *_TABLE)
+_OURS: Final[Mapping[str, tuple[tuple[int, int, int], ...]]] = {
+    # Falling, since three rising ones (ITU-T E.180, special information tone) make diallers strike a number off.
+    "sorry": ((587, 300, 60), (494, 300, 60), (392, 500, 380)),
+    # Two short ones, far apart: somebody is here, and nothing rings.
+    "comfort": ((523, 80, 120), (659, 80, 2720)),
+}
+"""Notes of no exchange's: frequency in Hz, how long it sounds and how long nothing does, in milliseconds."""
+TONE_NAMES: Final = ("beep", *STEPS_HZ, "music", *_OURS, *_TABLE)
 COUNTRIES: Final = frozenset({"se", "us", "gb", "de", "fr", "no", "dk", "fi", "es", "it", "nl", "pl", "au", "jp"})
 """Countries known by their lower-case ISO code; one without a line of its own in a table sounds as the default."""
 
@@ -103,7 +110,8 @@ COUNTRIES: Final = frozenset({"se", "us", "gb", "de", "fr", "no", "dk", "fi", "e
 def tone(name: str) -> Samples:
     """One period of `beep`, `dialtone`, `ringback`, `busy` or `congestion`, optionally of a country (`busy/us`);
 
-    of `music` for those who wait, or the notes of `enter` and `exit`. Raises ValueError that names what there is.
+    of `music` for those who wait, or the notes of `enter` and `exit`. `sorry` is played where nothing else can be, and
+    `comfort` while a web application is waited for. Raises ValueError that names what there is.
     """
     kind, _, country = name.partition("/")
     if country and country not in COUNTRIES:
@@ -114,15 +122,13 @@ def tone(name: str) -> Samples:
         return np.concatenate([_burst((hertz,), STEP_MS) for hertz in STEPS_HZ[kind]])
     if kind == "music":
         return _music()
+    if kind in _OURS:
+        return _in_turn([((hz,), on_ms, off_ms) for hz, on_ms, off_ms in _OURS[kind]])
     table = _TABLE.get(kind)
     if table is None:
         raise ValueError(f"{kind!r} is no tone; there are {', '.join(TONE_NAMES)}")
     cadence = table.get(country or DEFAULT, table[DEFAULT])
-    parts = []
-    for on_ms, off_ms in cadence.bursts:
-        parts.append(_burst(cadence.frequencies, on_ms, ramped=off_ms > 0))
-        parts.append(np.zeros(_samples(off_ms), dtype=np.int16))
-    return np.concatenate(parts)
+    return _in_turn([(cadence.frequencies, on_ms, off_ms) for on_ms, off_ms in cadence.bursts])
 
 
 def digit_tones(keys: str) -> tuple[DigitTone, ...]:
@@ -141,6 +147,15 @@ def digit_tones(keys: str) -> tuple[DigitTone, ...]:
         else:
             raise ValueError(f"{key!r} is no key: write 0-9, *, #, A-D, and p, P, w or W for pauses")
     return tuple(tones)
+
+
+def _in_turn(bursts: Iterable[tuple[tuple[int, ...], int, int]]) -> Samples:
+    """Bursts with their pauses; one without a pause is steady, and has no soft edges."""
+    parts = []
+    for frequencies, on_ms, off_ms in bursts:
+        parts.append(_burst(frequencies, on_ms, ramped=off_ms > 0))
+        parts.append(np.zeros(_samples(off_ms), dtype=np.int16))
+    return np.concatenate(parts)
 
 
 def _samples(milliseconds: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offhook.call.care import STANDARD, Care
 from offhook.runtime.book import Book
 from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.media_legs import MediaLegs
@@ -37,5 +38,7 @@ class Services:
     domain: str
     """Realm and domain of our phones."""
     recordings_dir: Path
+    care: Care = STANDARD
+    """What is heard where a web application is slow or fails."""
     forget: "Callable[[LiveCall], None]" = lambda _: None
     """Told of a call that is over; set by the switchboard."""

@@ -62,6 +62,8 @@ class CallOrder:
     """Who is told how the party fares."""
     send_digits: str = ""
     """Keys for the party after its answer, before anything else."""
+    fallback: Next | None = None
+    """What it goes on with where its web application fails; `None`: what its account has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Switchboard:
             record=order.record,
             told=order.told,
             send_digits=order.send_digits,
+            fallback=self._account_fallback(order.owner, order.dialect) if order.fallback is None else order.fallback,
+            care=self._services.care,
         )
         view = call.view()
         caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
@@ -195,6 +199,7 @@ class Switchboard:
         dialect = DIALECTS[number.dialect]
         start, fault = _start_of(number, dialect)
         refusal, offered = self._refusal(invite, owner)
+        fallback = _read_fallback(number.fallback, dialect, number.method) or self._account_fallback(owner, dialect)
         call = Call.incoming(
             id=new_call_id(),
             from_=arrival.from_,
@@ -205,6 +210,8 @@ class Switchboard:
             start=start,
             refused=None if refusal is None else refusal.cause,
             caller_name="" if arrival.from_ == ANONYMOUS else invite.from_.display or "",
+            fallback=fallback,
+            care=self._services.care,
         )
         caller = Caller(
             account=owner,
@@ -236,6 +243,15 @@ class Switchboard:
             return None, self._services.legs.read_offer(invite)
         except SdpError as error:
             return _Refusal(Cause.INCOMPATIBLE_MEDIA, str(error)), None
+
+    def _account_fallback(self, owner: str, dialect: Dialect) -> Next | None:
+        """An account's, or of the account that a subaccount belongs to."""
+        account = self._services.directory.account(owner)
+        while account is not None:
+            if account.fallback:
+                return _read_fallback(account.fallback, dialect)
+            account = None if account.parent is None else self._services.directory.account(account.parent)
+        return None
 
     def _reject(self, invite: sip.IncomingInvite, status: int) -> None:
         self._driver.endpoint.reject(invite.session, status, now())
@@ -304,6 +320,18 @@ def _start_of(number: NumberRow, dialect: Dialect) -> tuple[Next, str]:
     except DocumentError as error:
         return Flow(), str(error)
     return (start.flow, "") if isinstance(start, Reading) else (start, "")
+
+
+def _read_fallback(text: str, dialect: Dialect, method: str = "POST") -> Next | None:
+    """A fallback as it was set; one that cannot be read (any more) is none."""
+    if not text:
+        return None
+    try:
+        fallback = read_start(text, dialect, key="fallback", method=method)
+    except DocumentError as error:
+        log.warning("fallback.unusable", why=str(error))
+        return None
+    return fallback.flow if isinstance(fallback, Reading) else fallback
 
 
 def _ha1s(user: str, realm: str, secret: str) -> dict[Algorithm, str]:

@@ -53,6 +53,9 @@ class AccountRow:
     """Encrypted; only where the API shows it again (subaccounts)."""
     delivery: Mapping[str, Any] | None = None
     """How often what is owed to it is tried, in plain data; `None`: as its API has it."""
+    fallback: str = ""
+    """A URL or a document: what its calls go on with where a web application fails, unless the number or the call has
+    one of its own; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,8 @@ class NumberRow:
     deallocated: datetime | None = None
     sealed_secret: bytes | None = None
     """A phone's password, encrypted."""
+    fallback: str = ""
+    """As an account's; goes before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

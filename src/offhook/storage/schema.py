@@ -82,6 +82,7 @@ accounts = Table(
     Column("api_key_hash", LargeBinary, nullable=True),
     Column("sealed_secret", LargeBinary, nullable=True),
     Column("delivery", JSON(none_as_null=True), nullable=True),
+    Column("fallback", Text, nullable=False, server_default=""),
 )
 
 caller_ids = Table(
@@ -131,6 +132,7 @@ numbers = Table(
     Column("allocated", UtcTime, nullable=True),
     Column("deallocated", UtcTime, nullable=True),
     Column("sealed_secret", LargeBinary, nullable=True),
+    Column("fallback", Text, nullable=False, server_default=""),
     Index("numbers_by_number", "number"),
 )
 

@@ -73,8 +73,15 @@ class Application:
             case Done(body=body, url=url):
                 self._read(asking, body, url)
             case GiveUp(failure=failure):
-                detail = failure.sentence
-                self._answer(DocumentFailed(request=asking.fetch.request, cause=Cause.HOOK_FAILED, detail=detail))
+                self._answer(
+                    DocumentFailed(
+                        request=asking.fetch.request,
+                        cause=Cause.HOOK_FAILED,
+                        detail=failure.sentence,
+                        why=failure.cause.value,
+                        status=failure.status,
+                    )
+                )
 
     def _try(self, asking: _Asking, now: Try) -> None:
         url = now.url if now.hop else asking.fetch.url
@@ -98,7 +105,7 @@ class Application:
         try:
             _, reading = read_document(body, url, self._dialect)
         except DocumentError as error:
-            self._answer(DocumentFailed(request=request, cause=error.cause, detail=str(error)))
+            self._answer(DocumentFailed(request=request, cause=error.cause, detail=str(error), why=error.name))
         else:
             self._answer(DocumentArrived(request=request, flow=reading.flow, warnings=reading.warnings))
 

@@ -106,6 +106,7 @@ class _Reader:
             sounds=tuple(given.sounds),
             phones=tuple(given.phones),
             prices=Prices(by_prefix=given.prices, incoming=given.incoming, credit=given.credit),
+            fallback=given.fallback,
             expected=tuple(self._expected(entry) for entry in expected),
             in_part="then in part" in sections,
         )
@@ -143,6 +144,7 @@ class _Reader:
             "phone": self._phone,
             "price": self._price,
             "credit": self._credit,
+            "fallback": self._fallback,
         }
         reader = readers.get(entry.text.split()[0])
         if reader is None:
@@ -217,6 +219,10 @@ class _Reader:
 
     def _credit(self, entry: _Entry, given: "_Given") -> None:
         given.credit = int(self._match(entry, r"credit ([0-9]+)", "`credit 1000`, in 1/10000")[1])
+
+    def _fallback(self, entry: _Entry, given: "_Given") -> None:
+        found = self._match(entry, r"fallback(?: (\S+))?", "`fallback URL`, or an action below it")
+        given.fallback = found[1] or entry.body
 
     # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -315,6 +321,7 @@ class _Given:
     prices: dict[str, Tariff] = field(default_factory=dict)
     incoming: Tariff = field(default_factory=Tariff)
     credit: int | None = None
+    fallback: str = ""
 
 
 def _leading_comments(lines: list[str]) -> Iterator[str]:

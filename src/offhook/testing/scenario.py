@@ -181,6 +181,8 @@ class Scenario:
     sounds: tuple[SoundFile, ...] = ()
     phones: tuple[Phone, ...] = ()
     prices: Prices = field(default_factory=Prices)
+    fallback: str = ""
+    """What the call goes on with where the web application fails: a URL or a document; empty: nothing."""
     expected: tuple[Expected, ...] = ()
     in_part: bool = False
     """Other lines may stand between the expected ones."""

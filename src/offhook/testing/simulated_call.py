@@ -168,6 +168,7 @@ class SimulatedCall:
                     owner="u1",
                     dialect=self._elks,
                     start=self._start(self._runs(begins)),
+                    fallback=self._fallback(),
                     tariff=self._scenario.prices.incoming,
                 )
             case PlacesCall():
@@ -199,7 +200,11 @@ class SimulatedCall:
             start=self._start(params.get("voice_start", "")),
             ring_timeout=float(params.get("timeout") or RING_DEFAULT_S),
             hangup_hook=params.get("whenhangup") or None,
+            fallback=self._fallback(),
         )
+
+    def _fallback(self) -> Next | None:
+        return self._start(self._scenario.fallback) if self._scenario.fallback else None
 
     def _start(self, text: str | Flow) -> Next:
         if isinstance(text, Flow):

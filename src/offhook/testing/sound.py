@@ -24,7 +24,7 @@ from offhook.testing.scenario import SoundFile
 
 __all__ = ["Engine", "keys_s"]
 
-TONES_S = {"beep": 0.2}
+TONES_S = {"beep": 0.2, "sorry": 1.6}
 LOOPED_TONE_S = 5.0
 LETTERS_PER_S = 15.0
 KEY_S = {"p": 0.05, "P": 0.5, "w": 0.5, "W": 1.0}

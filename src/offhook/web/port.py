@@ -36,6 +36,8 @@ class CallOrder:
     """Record all of it, for the customer to fetch."""
     id: CallId | None = None
     """What it was promised to be called; `None`: whatever."""
+    fallback: Document | Reading | None = None
+    """What it goes on with where the web application fails; `None`: what its account has."""
 
 
 class Overloaded(Exception):

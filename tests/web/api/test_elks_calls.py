@@ -47,3 +47,19 @@ async def test_nothing_is_asked_for_a_dry_run_or_an_error(world: World) -> None:
     for extra in ({"dryrun": "yes", "voice_start": "https://a.example"}, {"voice_start": "no"}):
         await ask(app, "POST", "/a1/calls", FORM | extra, basic(MAIN, SECRET))
     assert world.board.orders == []
+
+
+async def test_a_fallback_is_passed_on(world: World) -> None:
+    ordered = await order(world, voice_start="https://a.example/", fallback="https://b.example/")
+    assert ordered.fallback == Document(url="https://b.example/")
+    inline = (await order(world, voice_start="https://a.example/", fallback='{"hangup":"busy"}')).fallback
+    assert isinstance(inline, Reading)
+    assert (await order(world, voice_start="https://a.example/", fallback=" ")).fallback is None
+
+
+async def test_a_fallback_that_is_none_is_an_error_that_names_it(world: World) -> None:
+    form = FORM | {"voice_start": "https://a.example/", "fallback": "no"}
+    world.give("dev")
+    reply = await ask(world.app(), "POST", "/a1/calls", form, basic(MAIN, SECRET))
+    assert reply.status == 403
+    assert "fallback" in reply.text

@@ -91,3 +91,23 @@ async def test_how_often_what_is_owed_is_tried(client: Client) -> None:
         403,
         "not_yours",
     )
+
+
+async def test_what_calls_go_on_with_where_a_web_application_fails(client: Client) -> None:
+    path = "/v1/accounts/Main/fallback"
+    assert (await client.ok("PUT", path, {"fallback": " https://b.example/ "}))["fallback"] == "https://b.example/"
+    row = client.world.storage.directory.account(MAIN)
+    assert row is not None
+    assert row.fallback == "https://b.example/"
+    own = f"/v1/accounts/{MAIN}/fallback"
+    assert (await client.ok("PUT", own, {"fallback": '{"hangup":"busy"}'}, account=MAIN))["fallback"] == (
+        '{"hangup":"busy"}'
+    )
+    assert (await client.ok("PUT", path, {"fallback": ""}))["fallback"] == ""
+    assert await client.error("PUT", path, {"fallback": "what?"}) == (400, "wrong_url")
+    assert await client.error("PUT", path, {"fallback": '{"play": 1}'}) == (400, "wrong_type")
+    assert await client.error("PUT", path, {}) == (400, "invalid_request")
+    assert await client.error("PUT", "/v1/accounts/Other/fallback", {"fallback": ""}, account=MAIN) == (
+        403,
+        "not_yours",
+    )

@@ -7,6 +7,7 @@ from uuid import UUID
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN, OTHER
 
+from offhook.flow.program import Document
 from offhook.flow.view import CallId
 
 BODY = {"account": "Main", "from": "+46100000001", "to": "+46700000002", "voice_start": "https://a.example/"}
@@ -40,6 +41,15 @@ async def test_wrong_calls(client: Client) -> None:
     assert await client.error("POST", "/v1/calls", BODY) == (503, "overloaded")
     client.world.give("balance 0")
     assert await client.error("POST", "/v1/calls", BODY) == (403, "no_credit")
+
+
+async def test_a_fallback_is_passed_on(client: Client) -> None:
+    client.world.give("number +46100000001")
+    await client.ok("POST", "/v1/calls", BODY | {"fallback": "https://b.example/"})
+    assert client.world.board.orders[-1].fallback == Document(url="https://b.example/")
+    await client.ok("POST", "/v1/calls", BODY)
+    assert client.world.board.orders[-1].fallback is None
+    assert await client.error("POST", "/v1/calls", BODY | {"fallback": "x"}) == (400, "wrong_url")
 
 
 async def test_hidden_callers(client: Client) -> None:

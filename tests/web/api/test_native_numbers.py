@@ -111,3 +111,17 @@ async def test_a_phone(client: Client) -> None:
     assert await client.error("POST", "/v1/phones", {"number": "+46001234567"}, account=MAIN) == (409, "number_exists")
     wrong = {"number": "+46101234567", "account": "Main"}
     assert await client.error("POST", "/v1/phones", wrong) == (400, "invalid_number")
+
+
+async def test_a_fallback_of_a_number(client: Client) -> None:
+    await client.ok("POST", "/v1/trunks", TRUNK)
+    body = {"number": "+46101234567", "trunk": "carrier", "account": "Main", "fallback": "https://b.example/"}
+    assert (await client.ok("POST", "/v1/numbers", body))["fallback"] == "https://b.example/"
+    path = "/v1/numbers/+46101234567/fallback"
+    assert (await client.ok("PUT", path, {"fallback": '{"hangup":"busy"}'}, account=MAIN))["fallback"]
+    assert (await client.ok("PUT", path, {"fallback": "  "}))["fallback"] == ""
+    assert await client.error("PUT", path, {"fallback": "https://b.example/"}, account=OTHER) == (404, "no_number")
+    assert await client.error("PUT", "/v1/numbers/+46101234568/fallback", {"fallback": ""}) == (404, "no_number")
+    assert await client.error("PUT", path, {"fallback": "what?"}) == (400, "wrong_url")
+    wrong = body | {"number": "+46101234569", "fallback": "what?"}
+    assert await client.error("POST", "/v1/numbers", wrong) == (400, "wrong_url")

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from offhook.flow.dialects import elks_words
+from offhook.flow.dialects.dialect import Reading
+from offhook.flow.program import Document
 from offhook.flow.view import CallId
 from offhook.storage.records import call_by_id, calls_page
 from offhook.storage.rows import CallRow
@@ -77,6 +79,7 @@ async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
         hangup_url=url_or_empty(request, "whenhangup") or None,
         ring_timeout_s=_ring_timeout_s(request),
         record=yes_or_no(request, "record") is True,
+        fallback=_fallback(request),
     )
     price = elks.prices.price(order.to)
     left = elks.storage.directory.credit_left(request.account.id)
@@ -102,6 +105,12 @@ def _caller_id(elks: Elks, request: ElksRequest, text: str) -> str:
     if not elks.settings.dev and not elks.storage.directory.may_show(request.account.id, shown):
         raise ElksError(403, "Invalid from number")
     return shown
+
+
+def _fallback(request: ElksRequest) -> Document | Reading | None:
+    """An addition of ours, as `voice_start`: what the call goes on with where the web application fails."""
+    text = request.params.get("fallback", "")
+    return start_of(text, "fallback") if text.strip() else None
 
 
 def _ring_timeout_s(request: ElksRequest) -> int:

@@ -175,12 +175,13 @@ async def _configure(elks: Elks, request: ElksRequest, row: NumberRow) -> dict[s
 def _columns(request: ElksRequest) -> dict[str, Any]:
     """What is configured, checked. Raises `ElksError`."""
     columns: dict[str, Any] = {}
-    voice_start = request.params.get("voice_start")
-    if voice_start is not None:
-        clears = voice_start.strip().lower() in ("", "none")
-        if not clears:
-            start_of(voice_start)
-        columns["voice_start"] = "" if clears else voice_start.strip()
+    for name in ("voice_start", "fallback"):  # the second is an addition of ours
+        start = request.params.get(name)
+        if start is not None:
+            clears = start.strip().lower() in ("", "none")
+            if not clears:
+                start_of(start, name)
+            columns[name] = "" if clears else start.strip()
     for name in ("sms_url", "mms_url"):
         url = url_or_empty(request, name)
         if url is not None:

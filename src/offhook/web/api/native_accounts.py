@@ -11,6 +11,7 @@ from offhook.hooks.policy import ELKS, GROWING, plain_policy, policy_from
 from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
 from offhook.storage.signing_keys import SigningKey
+from offhook.web.api.native_numbers import FallbackBody, check_start
 from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e164, moment
 
 __all__ = ["account_json", "router"]
@@ -99,6 +100,7 @@ def account_json(row: AccountRow) -> dict[str, Any]:
         "balance": row.balance,
         "limited": row.credit_limited,
         "active": row.active,
+        "fallback": row.fallback,
         "created": moment(row.created),
         "delivery": row.delivery,
     }
@@ -174,6 +176,16 @@ def _signing_key_json(owner: AccountRow, keys: Sequence[SigningKey]) -> dict[str
         "created": moment(newest.created),
         "older": [{"signing_key": key.text, "expires": moment(key.expires)} for key in older],
     }
+
+
+@router.put("/{account}/fallback")
+async def set_fallback(caller: Asking, account: str, body: FallbackBody) -> dict[str, Any]:
+    """Sets what the account's calls go on with where a web application fails; a number's or a call's goes before it."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    check_start(body.fallback, "elks", "fallback")
+    row = storage.directory.change_account(owner.id, fallback=body.fallback.strip())
+    await storage.writer.flush()
+    return account_json(row)
 
 
 @router.get("/{account}/caller-ids")

@@ -38,6 +38,7 @@ class CallBody(BaseModel):
     whenhangup: str | None = None
     ring_timeout_s: Annotated[int, Field(ge=1, le=600)] = 60
     record: bool = False
+    fallback: Annotated[str, Field(description="A URL or a document, for when the web application fails.")] = ""
 
 
 def call_json(call: CallRow) -> dict[str, Any]:
@@ -88,6 +89,9 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
             hangup_url=body.whenhangup or None,
             ring_timeout_s=body.ring_timeout_s,
             record=body.record,
+            fallback=read_start(body.fallback, DIALECTS[body.dialect], key="fallback")
+            if body.fallback.strip()
+            else None,
         )
         if promised is not None and promised.resumed:
             return call_json(given_up(native.storage, promised.call, order))

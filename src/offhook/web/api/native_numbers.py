@@ -13,7 +13,7 @@ from offhook.storage.directory import PHONE_PREFIX, AlreadyThere
 from offhook.storage.rows import NumberRow, TrunkRow
 from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e164, moment
 
-__all__ = ["router"]
+__all__ = ["FallbackBody", "check_start", "router"]
 
 SIP_ADDRESS = re.compile(
     r"sip:(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?(?:;transport=(?:udp|tcp|tls))?", re.I
@@ -44,10 +44,17 @@ class NumberBody(BaseModel):
     voice_start: str = ""
     dialect: str = "elks"
     method: Literal["GET", "POST"] = "POST"
+    fallback: Annotated[str, Field(description="A URL or a document, for when the web application fails.")] = ""
     capabilities: list[str] = ["voice"]
     category: Annotated[str | None, Field(description="fixed or mobile; without it, found out.")] = None
     country: Annotated[str | None, Field(pattern="^[a-z]{2}$", description="Without it, found out.")] = None
     cost: Annotated[int, Field(ge=0, description="A month, in 1/10000 of the currency.")] = 0
+
+
+class FallbackBody(BaseModel):
+    """What calls go on with where a web application fails."""
+
+    fallback: Annotated[str, Field(description="A URL or a document; empty: none.")]
 
 
 class PhoneBody(BaseModel):
@@ -156,6 +163,7 @@ def number_json(row: NumberRow, secret: str | None = None) -> dict[str, Any]:
         "voice_start": row.voice_start,
         "dialect": row.dialect,
         "method": row.method,
+        "fallback": row.fallback,
         "free": row.account is None,
         "created": moment(row.created),
     }
@@ -177,7 +185,8 @@ async def add_number(caller: Admin, body: NumberBody) -> dict[str, Any]:
     number = e164(body.number, "the number")
     if number.startswith(PHONE_PREFIX):
         raise NativeError(400, "phone_number", f"{number} is a phone's; add it with: offhook phone add {number}")
-    _check_start(body.voice_start, body.dialect)
+    check_start(body.voice_start, body.dialect)
+    check_start(body.fallback, body.dialect, "fallback")
     country, category = _about(number)
     owner = None if body.free else caller.which(body.account).id
     try:
@@ -192,6 +201,7 @@ async def add_number(caller: Admin, body: NumberBody) -> dict[str, Any]:
             voice_start=body.voice_start,
             dialect=body.dialect,
             method=body.method,
+            fallback=body.fallback,
             cost=body.cost,
         )
     except AlreadyThere:
@@ -212,12 +222,26 @@ async def remove_number(caller: Admin, number: str) -> dict[str, Any]:
     return {**number_json(row), "removed": True}
 
 
-def _check_start(text: str, dialect: str) -> None:
+@router.put("/numbers/{number}/fallback")
+async def set_number_fallback(caller: Asking, number: str, body: FallbackBody) -> dict[str, Any]:
+    """Sets what the number's calls go on with where the web application fails; goes before the account's."""
+    directory = caller.native.storage.directory
+    row = directory.number(e164(number, "the number"))
+    if row is None or not caller.sees(row.account):
+        raise NativeError(404, "no_number", f"there is no number {number}; offhook number list shows them")
+    check_start(body.fallback, row.dialect, "fallback")
+    row = directory.change_number(row.id, fallback=body.fallback.strip())
+    await caller.native.storage.writer.flush()
+    return number_json(row)
+
+
+def check_start(text: str, dialect: str, key: str = "voice_start") -> None:
+    """Whether a setting can be begun with. Raises `NativeError` with what is wrong in it."""
     if dialect not in DIALECTS:
         raise NativeError(400, "no_dialect", f"there is no dialect {dialect}; there are: {', '.join(DIALECTS)}")
-    if text:
+    if text.strip():
         try:
-            read_start(text, DIALECTS[dialect])
+            read_start(text, DIALECTS[dialect], key=key)
         except DocumentError as error:
             raise NativeError(400, error.name, str(error)) from None
 
@@ -243,7 +267,7 @@ async def add_phone(caller: Asking, body: PhoneBody) -> dict[str, Any]:
     number = None if body.number is None else e164(body.number, "the phone's number")
     if number is not None and not number.startswith(PHONE_PREFIX):
         raise NativeError(400, "invalid_number", f"{number} is no phone's number; those begin with {PHONE_PREFIX}")
-    _check_start(body.voice_start, "elks")
+    check_start(body.voice_start, "elks")
     directory = caller.native.storage.directory
     try:
         made = directory.add_phone(
