@@ -123,6 +123,13 @@ def test_http_base() -> None:
         ("database_url", "postgresql+psycopg://h/db", "not supported yet"),
         ("database_url", "mysql://h/db", "sqlite:///PATH"),
         ("durability", "total", "'process' or 'power'"),
+        ("speech_voices", "flite", "LANGUAGE[/VOICE]=ENGINE"),
+        ("speech_voices", "en=festival", "the engines are: espeak, flite, piper, http"),
+        ("speech_voices", "sv=piper", "sv=piper:/srv/voices/sv.onnx"),
+        ("speech_voices", "*/anna=http", "*=http:alloy"),
+        ("speech_url", "http://127.0.0.1:8880", "/v1/audio/speech"),
+        ("speech_voice", "child", "'woman' or 'man'"),
+        ("speech_language", "Swedish language", "pattern"),
     ],
 )
 def test_errors_name_the_setting_its_place_and_what_to_write(
@@ -133,6 +140,28 @@ def test_errors_name_the_setting_its_place_and_what_to_write(
         load_settings()
     assert f"setting {name} (from OFFHOOK_{name.upper()})" in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_who_speaks_what() -> None:
+    settings = load_settings(speech_voices="en_GB/woman=flite:slt, SV=piper:/srv/my.onnx,*/Bob=http:robert fr=espeak")
+    rules = settings.speech_voices
+    assert [str(rule) for rule in rules] == [
+        "en-gb/woman=flite:slt",
+        "sv=piper:/srv/my.onnx",
+        "*/bob=http:robert",
+        "fr=espeak",
+    ]
+    assert rules[0].fits("en-gb", "woman")
+    assert not rules[0].fits("en-us", "woman")
+    assert not rules[0].fits("en-gb", "man")
+    assert rules[1].fits("sv-se", "man")
+    assert rules[2].fits("nb", "bob")
+
+
+def test_the_key_of_a_speech_service_is_not_shown() -> None:
+    settings = load_settings(speech_api_key="sk-secret")
+    assert "sk-secret" not in repr(settings)
+    assert settings.speech_api_key.get_secret_value() == "sk-secret"
 
 
 def test_error_in_file_and_in_option() -> None:

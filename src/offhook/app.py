@@ -43,6 +43,7 @@ from offhook.runtime.sip_sockets import ListenAddress
 from offhook.runtime.sound.cache import SoundCache
 from offhook.runtime.sound.fetch import HttpSoundFetcher
 from offhook.runtime.sound.library import SoundLibrary
+from offhook.runtime.speech.engines import speech_desk
 from offhook.runtime.supervisor import Supervisor
 from offhook.runtime.switchboard import CallOrder, Switchboard
 from offhook.runtime.trunk_hosts import TrunkHosts
@@ -171,7 +172,9 @@ class Server:
                 listener=lambda event, result: _note_delivery(book, event, result),
             )
         )
-        sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks))
+        speech = speech_desk(settings)
+        stack.push_async_callback(speech.close)
+        sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks), speech=speech)
         stack.push_async_callback(sounds.close)
         engine, media = await self._start_engine(stack)
         driver = SipDriver()

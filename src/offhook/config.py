@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -32,6 +32,7 @@ __all__ = [
     "PortRange",
     "Settings",
     "SettingsError",
+    "VoiceRule",
     "load_settings",
     "settings_reference",
 ]
@@ -39,6 +40,7 @@ __all__ = [
 DEFAULT_FILE = "offhook.toml"
 ENV_PREFIX = "OFFHOOK_"
 DEFAULT_SIP_PORT = {"udp": 5060, "tcp": 5060}
+SPEECH_ENGINES = ("espeak", "flite", "piper", "http")
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 Network = IPv4Network | IPv6Network
@@ -91,6 +93,28 @@ class Bootstrap:
 
     def __str__(self) -> str:
         return f"{self.id}:…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceRule:
+    """Which engine speaks a language with a voice."""
+
+    language: str
+    """As BCP 47 has it, in lower case; `en` is every English, `*` any language."""
+    voice: str
+    """What customers ask for: `man`, `woman`, or a name of the operator's; `*`: any."""
+    engine: str
+    name: str
+    """The engine's own name for the voice; empty: one of its own that fits."""
+
+    def __str__(self) -> str:
+        voice = "" if self.voice == "*" else f"/{self.voice}"
+        return f"{self.language}{voice}={self.engine}{f':{self.name}' if self.name else ''}"
+
+    def fits(self, language: str, voice: str) -> bool:
+        """Whether it is about this language (`en-us`) and voice."""
+        spoken = self.language in ("*", language, language.partition("-")[0])
+        return spoken and self.voice in ("*", voice)
 
 
 # ── from text to values ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,6 +239,32 @@ def _sound(value: Any) -> Any:
     if not re.fullmatch(r"(?s)https?://\S+|sound/[a-z]+(/[a-z]{2})?|[a-z]{2}_[A-Z]{2}/.+", text):
         raise ValueError("write a URL, sound/NAME, a text to be spoken as in en_US/One moment, or none")
     return text
+
+
+def _voice_rules(value: Any) -> Any:
+    return tuple(_voice_rule(item) if isinstance(item, str) else item for item in _items(value))
+
+
+def _voice_rule(text: str) -> VoiceRule:
+    found = re.fullmatch(r"(\*|[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]+)*)(?:/(\*|[\w.-]+))?=([a-z]+)(?::(.+))?", text.strip())
+    if found is None:
+        raise ValueError(f"'{text}' is no rule; write LANGUAGE[/VOICE]=ENGINE[:NAME], as in en/woman=flite:slt")
+    language, voice, engine, name = found[1], found[2] or "*", found[3], found[4] or ""
+    if engine not in SPEECH_ENGINES:
+        raise ValueError(f"there is no engine {engine}; the engines are: {', '.join(SPEECH_ENGINES)}")
+    if engine in ("piper", "http") and not name:
+        wanted = {"piper": "a model's path, as in sv=piper:/srv/voices/sv.onnx", "http": "a voice, as in *=http:alloy"}
+        raise ValueError(f"'{text}' does not say which voice; write {wanted[engine]}")
+    return VoiceRule(language=language.replace("_", "-").lower(), voice=voice.lower(), engine=engine, name=name)
+
+
+def _speech_url(value: Any) -> Any:
+    if value in (None, ""):
+        return None
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path in ("", "/"):
+        raise ValueError("write the address of the service's method, as in http://127.0.0.1:8880/v1/audio/speech")
+    return str(value)
 
 
 def _address(value: Any) -> Any:
@@ -383,6 +433,42 @@ class Settings(BaseSettings):
             " card numbers must be. Webhooks carry them all the same."
         ),
     ] = False
+    speech_voices: Annotated[
+        tuple[VoiceRule, ...],
+        NoDecode,
+        BeforeValidator(_voice_rules),
+        _as_texts,
+        Field(
+            description="Who speaks what, the first rule that fits: `LANGUAGE[/VOICE]=ENGINE[:NAME]`, where ENGINE is"
+            " `espeak`, `flite`, `piper:MODEL.onnx` or `http:VOICE`, and `*` any language. Without a rule: `flite` for"
+            " English where it is installed, else `espeak`."
+        ),
+    ] = ()
+    speech_voice: Annotated[
+        Literal["woman", "man"], Field(description="The voice of a text that asks for none: `woman` or `man`.")
+    ] = "woman"
+    speech_language: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$",
+            description="Read in it is what nobody speaks the language of.",
+        ),
+    ] = "en"
+    speech_timeout_s: Annotated[
+        float, Field(gt=0, le=120, description="Seconds for a text to be spoken, its waiting for others included.")
+    ] = 10.0
+    speech_url: Annotated[
+        str | None,
+        BeforeValidator(_speech_url),
+        Field(
+            description="The speech method of a service in OpenAI's form, for the engine `http`:"
+            " `https://HOST/v1/audio/speech`."
+        ),
+    ] = None
+    speech_model: Annotated[str, Field(description="The model that is asked of that service.")] = "tts-1"
+    speech_api_key: Annotated[
+        SecretStr, Field(description="The key for that service; sent to it as a Bearer token and shown nowhere.")
+    ] = SecretStr("")
     dev: Annotated[
         bool,
         Field(
@@ -515,7 +601,7 @@ def _cell(description: str | None) -> str:
 
 
 def _default_text(default: Any) -> str:
-    if default is None or default == ():
+    if default is None or default == () or default == SecretStr(""):
         return "none"
     if isinstance(default, tuple):
         return f"`{','.join(str(item) for item in default)}`"

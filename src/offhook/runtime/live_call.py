@@ -16,6 +16,7 @@ import structlog
 from offhook.call import commands as do
 from offhook.call import events as happened
 from offhook.call.call import Call
+from offhook.call.perform.prompt import sound_text
 from offhook.flow.dialects.choose import read_document
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.errors import DocumentError
@@ -230,6 +231,8 @@ class LiveCall:
         except BadSource as error:
             self.post(happened.SoundFailed(request=command.request, detail=str(error)))
             return
+        if prepared.warning:
+            self.note("sound.warning", {"sound": sound_text(command.sound), "detail": prepared.warning})
         self.post(
             happened.SoundReady(request=command.request, handle=str(prepared.path), duration_ms=prepared.duration_ms)
         )

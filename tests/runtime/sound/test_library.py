@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.support.sounds import encoded
 
 from offhook.flow.verbs import NamedSound, Silence, Speech, UrlSound
-from offhook.media.frames import sample_count
+from offhook.media.frames import Samples, sample_count
 from offhook.runtime.sound.cache import SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource
 from offhook.runtime.sound.library import FetchedSound, SoundLibrary, Unreachable
+from offhook.runtime.speech.desk import SpeechDesk, SpeechPlan
+from offhook.runtime.speech.espeak import Espeak
 
 URL = "https://app.example/hello.wav"
 
@@ -156,11 +157,11 @@ async def test_a_pause_among_sounds_is_as_long_as_it_should_be(
 
 
 async def test_a_pause_that_the_disk_does_not_take(library: SoundLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(key: str, samples: object) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(SoundCache, "put", lambda self, key, samples: full(key, samples))
-    monkeypatch.setattr(SpareCache, "put", lambda self, key, samples: full(key, samples))
+    monkeypatch.setattr(SoundCache, "put", full)
+    monkeypatch.setattr(SpareCache, "put", full)
     with pytest.raises(BadSource, match="cannot be kept"):
         await library.prepare(Silence(seconds=1.0))
 
@@ -172,13 +173,72 @@ async def test_files_of_this_machine(library: SoundLibrary, tmp_path: Path) -> N
         await library.prepare_file(tmp_path / "none.wav")
 
 
-async def test_what_a_library_does_not_keep(library: SoundLibrary) -> None:
-    with pytest.raises(BadSource):
+async def test_without_engines_nothing_is_spoken(library: SoundLibrary) -> None:
+    with pytest.raises(BadSource, match="nothing here can speak"):
         await library.prepare(Speech(text="hello"))
 
 
+async def test_a_text_is_spoken_once(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls want it at a time, and after that never again: not even by another server process."""
+    desk = SpeechDesk((Espeak(),))
+    spoken: list[str] = []
+    speak = desk.speak
+
+    async def counted(plan: SpeechPlan) -> Samples:
+        spoken.append(plan.utterance.text)
+        return await speak(plan)
+
+    monkeypatch.setattr(desk, "speak", counted)
+    library = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
+    text = Speech(text="Hello, and welcome.", language="en_US")
+    first, *others = await asyncio.gather(*(library.prepare(text) for _ in range(20)))
+    assert set(others) == {first}
+    assert 800 < first.duration_ms < 3000
+    assert await library.prepare(text) == first
+    await library.close()
+    again = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
+    assert await again.prepare(text) == first
+    assert spoken == ["Hello, and welcome."]
+    await again.close()
+    await desk.close()
+
+
+async def test_a_call_that_leaves_does_not_take_the_text_from_the_others(tmp_path: Path, web: Web) -> None:
+    desk = SpeechDesk((Espeak(),))
+    library = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
+    leaves, stays = [asyncio.ensure_future(library.prepare(Speech(text="Hello."))) for _ in range(2)]
+    await asyncio.sleep(0)
+    leaves.cancel()
+    assert (await stays).duration_ms > 200
+    await library.close()
+    await desk.close()
+
+
+async def test_what_was_not_as_asked_is_told(tmp_path: Path, web: Web) -> None:
+    desk = SpeechDesk((Espeak(),))
+    library = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
+    for _ in range(2):
+        assert "nobody speaks tlh" in (await library.prepare(Speech(text="Qapla", language="tlh"))).warning
+    assert (await library.prepare(Speech(text="Qapla", language="en"))).warning == ""
+    await library.close()
+    await desk.close()
+
+
+async def test_a_text_that_the_disk_does_not_take(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    desk = SpeechDesk((Espeak(),))
+    library = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
+    monkeypatch.setattr(SoundCache, "put", full)
+    with pytest.raises(BadSource, match="cannot be kept"):
+        await library.prepare(Speech(text="hello"))
+    await library.close()
+    await desk.close()
+
+
 async def test_a_full_disk_is_a_bad_source(library: SoundLibrary, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: SoundCache, key: str, samples: "np.ndarray[tuple[int], np.dtype[np.int16]]") -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(SoundCache, "put", full)

@@ -30,6 +30,8 @@ class PreparedSound:
 
     path: Path
     duration_ms: int
+    warning: str = ""
+    """What is not as it was asked for, for the timeline."""
 
 
 class SoundCache:
@@ -64,10 +66,13 @@ class SoundCache:
         self._sizes.move_to_end(key)
         return _prepared(path, count)
 
-    def put(self, key: str, samples: Samples) -> PreparedSound:
-        """Keep samples under a key, and let the oldest go if there are too many. Raises OSError (a full disk)."""
+    def put(self, key: str, samples: Samples, content: bytes | None = None) -> PreparedSound:
+        """Keep samples under a key, and let the oldest go if there are too many. Raises OSError (a full disk).
+
+        `content`: the same samples prepared already, by whoever did it in a thread.
+        """
         path = self._path(key)
-        content = prepare(samples)
+        content = prepare(samples) if content is None else content
         draft = path.with_suffix(f".{os.getpid()}.part")
         try:
             draft.write_bytes(content)
@@ -112,12 +117,12 @@ class SpareCache:
         """What is kept under a key."""
         return None if self._cache is None else self._cache.get(key)
 
-    def put(self, key: str, samples: Samples) -> PreparedSound:
+    def put(self, key: str, samples: Samples, content: bytes | None = None) -> PreparedSound:
         """Keep samples under a key. Raises OSError when there is no room here either."""
         if self._cache is None:
             self._folder = tempfile.TemporaryDirectory(prefix="offhook-sound-", dir=self._parent)
             self._cache = SoundCache(Path(self._folder.name), self._max_bytes)
-        return self._cache.put(key, samples)
+        return self._cache.put(key, samples, content)
 
     def close(self) -> None:
         """Give the room back."""

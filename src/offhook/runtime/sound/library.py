@@ -2,25 +2,27 @@
 
 Calls that ask for one URL at the same time wait for one fetch. A sound that was had before is asked for again with its
 ETag, unless its server said for how long it holds; if the server cannot be reached now, the one that we have is played.
+A text that was spoken is kept like a file, and calls that want the same one at the same time wait for one engine.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
 
-from offhook.flow.verbs import NamedSound, Silence, Sound, UrlSound
-from offhook.media.frames import SAMPLE_RATE_HZ, Samples
+from offhook.flow.verbs import NamedSound, Silence, Sound, Speech, UrlSound
+from offhook.media.frames import SAMPLE_RATE_HZ, Samples, prepare
 from offhook.media.tones import tone
 from offhook.runtime.sound.cache import PreparedSound, SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource, decode
+from offhook.runtime.speech.desk import SpeechDesk, SpeechPlan
 
 __all__ = ["FetchedSound", "SoundFetcher", "SoundLibrary", "Unreachable"]
 
@@ -74,11 +76,13 @@ class SoundLibrary:
         *,
         clock: Callable[[], float] = time.monotonic,
         spare: SpareCache | None = None,
+        speech: SpeechDesk | None = None,
     ) -> None:
-        """`spare` takes what `cache` cannot, for want of room on the disk."""
+        """`spare` takes what `cache` cannot, for want of room on the disk; without `speech` no text is spoken."""
         self._cache = cache
         self._spare = SpareCache() if spare is None else spare
         self._fetcher = fetcher
+        self._speech = speech
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[PreparedSound]] = {}
@@ -93,6 +97,8 @@ class SoundLibrary:
                 return await self.prepare_tone(name)
             case Silence(seconds=seconds):
                 return self._prepare_silence(seconds)
+            case Speech():
+                return await self.prepare_speech(sound)
             case _:
                 raise BadSource(f"{type(sound).__name__} is no sound that is kept in a library")
 
@@ -103,7 +109,16 @@ class SoundLibrary:
             kept = self._get(known.key)
             if kept is not None:
                 return kept
-        return await self._shared(url)
+        return await self._shared(url, lambda: self._fetch(url))
+
+    async def prepare_speech(self, speech: Speech) -> PreparedSound:
+        """A text, spoken: `await sounds.prepare(Speech(text="Hello", language="en"))`. Raises `BadSource`."""
+        if self._speech is None:
+            raise BadSource("nothing here can speak")
+        plan = await self._speech.plan(speech)
+        kept = self._get(plan.key)
+        prepared = kept or await self._shared(plan.key, lambda: self._speak(plan))
+        return replace(prepared, warning=plan.warning)
 
     async def prepare_tone(self, name: str) -> PreparedSound:
         """A tone of ours, such as `beep` or `ringback/se`. Raises `BadSource`."""
@@ -146,22 +161,39 @@ class SoundLibrary:
     def _get(self, key: str) -> PreparedSound | None:
         return self._cache.get(key) or self._spare.get(key)
 
-    def _put(self, key: str, samples: Samples) -> PreparedSound:
+    def _put(self, key: str, samples: Samples, content: bytes | None = None) -> PreparedSound:
         """Keep it, off the disk if that is full: running calls must be heard all the same. Raises OSError."""
         try:
-            return self._cache.put(key, samples)
+            return self._cache.put(key, samples, content)
         except OSError as error:
             log.warning("sound.disk", why=str(error))
-            return self._spare.put(key, samples)
+            return self._spare.put(key, samples, content)
 
-    async def _shared(self, url: str) -> PreparedSound:
-        task = self._under_way.get(url)
+    async def _shared(self, name: str, make: Callable[[], Coroutine[Any, Any, PreparedSound]]) -> PreparedSound:
+        """What is being made under this name, or begins to be."""
+        task = self._under_way.get(name)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._fetch(url))
-            self._under_way[url] = task
-            task.add_done_callback(lambda _: self._under_way.pop(url, None))
+            task = asyncio.get_running_loop().create_task(make())
+            self._under_way[name] = task
+            task.add_done_callback(lambda done: self._made(name, done))
         # A call that ends while it waits must not take the sound from the others.
         return await asyncio.shield(task)
+
+    def _made(self, name: str, task: asyncio.Task[PreparedSound]) -> None:
+        self._under_way.pop(name, None)
+        if not task.cancelled():
+            # Whoever asked may have gone: a failure that nobody hears of is no fault.
+            task.exception()
+
+    async def _speak(self, plan: SpeechPlan) -> PreparedSound:
+        assert self._speech is not None
+        samples = await self._speech.speak(plan)
+        # Minutes of speech take tens of milliseconds to encode, which no other call must hear.
+        content = await asyncio.get_running_loop().run_in_executor(self._pool, prepare, samples)
+        try:
+            return self._put(plan.key, samples, content)
+        except OSError as error:
+            raise BadSource(f"the spoken text cannot be kept ({error.strerror})") from None
 
     async def _fetch(self, url: str) -> PreparedSound:
         known = self._known.get(url)

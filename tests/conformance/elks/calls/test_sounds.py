@@ -3,6 +3,7 @@
 import asyncio
 import io
 import wave
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from tests.support.line import Line, Voice, pairs
 from tests.support.sound_checks import Samples, find, read_wav, silence, voice
 from tests.support.sounds import encoded, melody
 from tests.support.topics import topic
+
+from offhook.config import load_settings
+from offhook.flow.verbs import Speech
+from offhook.runtime.speech.engines import speech_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -95,6 +100,32 @@ async def test_asked_again_with_its_etag(line: Line) -> None:
         await party.voice.hears(SPOKEN)
         await party.hung_up()
     assert [hook.headers.get("If-None-Match") for hook in line.got("/sound.wav")] == [None, '"v1"']
+
+
+@topic("play")
+@pytest.mark.parametrize("text", ["en_US/Welcome. Your code is 8 9 7 0.", "sv_SE/Hej och välkommen till oss."])
+async def test_a_text_is_spoken(line: Line, tmp_path: Path, text: str) -> None:
+    """The party hears the very speech that the server's engine makes of `en_US/…`; then `next` runs."""
+    language, _, words = text.partition("/")
+    desk = speech_desk(load_settings(data_dir=tmp_path))
+    spoken = await desk.speak(await desk.plan(Speech(text=words, language=language)))
+    await desk.close()
+    start = {"play": text, "next": line.on("/next", {"play": "sound/beep"})}
+    cid, party = await line.talks(start)
+    await party.voice.hears(spoken)
+    await party.voice.hears_tone(BEEP_HZ)
+    await party.hung_up()
+    assert [hook.fields["result"] for hook in line.got("/next")] == ["ok"]
+    assert (await line.over(cid))["actions"][0] == {"play": text, "result": "ok"}
+
+
+@topic("play")
+async def test_a_language_that_nobody_speaks_is_read_in_english(line: Line) -> None:
+    """A warning in the timeline, and the call goes on."""
+    cid, party = await line.talks({"play": "qx_QX/Hello you.", "next": {"play": "sound/beep"}})
+    await party.voice.hears_tone(BEEP_HZ)
+    await party.hung_up()
+    assert "nobody speaks qx-qx" in (await line.noted(cid, "sound.warning"))["detail"]
 
 
 BAD = {
