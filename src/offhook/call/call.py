@@ -18,7 +18,7 @@ from typing import Any, Self, assert_never
 
 from offhook.call import recordings
 from offhook.call.care import STANDARD, Apology, Care
-from offhook.call.commands import Charge, Command, Finished, OweHangup, SendDigits
+from offhook.call.commands import AnswerLeg, Charge, Command, Finished, HangUpLeg, OweHangup, SendDigits
 from offhook.call.events import (
     CreditGone,
     DigitPressed,
@@ -261,6 +261,30 @@ class Call:
     def restore(cls, data: Mapping[str, Any], dialect: Dialect, now: Now) -> Self:
         """The call that was exported, its deadlines where they were by the wall clock. Raises `NotOurExport`."""
         return cls(read_facts(data, now), dialect, now)
+
+    def resume(self, now: Now, *, sound_lost: bool = False) -> None:
+        """After `restore`: say again what had been asked of the world and may have been lost with the last process.
+
+        Documents and sounds that were being fetched are asked for again under their old numbers, hang-ups and answers
+        are repeated. What the world itself remembers (legs, what plays, recordings) it tells by events: `LegEnded`,
+        `PlaybackEnded`, `DigitsSent` and `RecordingEnded` for what is no more. `sound_lost`: the media engine has begun
+        anew, so what played, was sent or was joined is said again too.
+        """
+        if self._facts.finished:
+            return
+        self._stage.now = now
+        self._stage.note("call.resumed", sound_lost=sound_lost)
+        for leg in self._stage.legs.values():
+            if leg.state is LegState.ENDING:
+                self._stage.say(HangUpLeg(leg=leg.id, cause=leg.cause or Cause.NORMAL))
+            elif leg.state is LegState.ANSWERING:
+                self._stage.say(AnswerLeg(leg=leg.id))
+        if sound_lost and self._facts.sending is not None:
+            self._stage.say(SendDigits(leg=PARTY, request=self._facts.sending, keys=self._facts.first_keys))
+        if self._facts.apology is not None:
+            self._facts.apology.resume(self._stage, sound_lost=sound_lost)
+        self._runner.resume(sound_lost=sound_lost)
+        self._finish_if_over()
 
     # ── who an event is for ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -88,6 +88,11 @@ class Comfort:
             self.playing.begin(stage)
             stage.note("comfort.begun")
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """See `Performer.resume`."""
+        if self.playing is not None:
+            self.playing.prompt.resume(stage, sound_lost=sound_lost)
+
     def stop(self, stage: Stage) -> None:
         """The wait is over."""
         self.deadline = None
@@ -121,6 +126,10 @@ class Apology:
     def handle(self, event: Heard, stage: Stage) -> None:
         """How the sound fares."""
         self.playing.handle(event, stage)
+
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """See `Performer.resume`."""
+        self.playing.prompt.resume(stage, sound_lost=sound_lost)
 
     def over(self, stage: Stage) -> bool:
         """Whether it has been heard, or will not be in time."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from offhook.call.care import Comfort
-from offhook.call.commands import FetchDocument, LegId, OweNotice
+from offhook.call.commands import FetchDocument, LegId, OweNotice, RequestId
 from offhook.call.events import DigitPressed, DocumentArrived, DocumentFailed, Event
 from offhook.call.facts import Facts, view_of
 from offhook.call.masking import shown_url
@@ -120,6 +120,19 @@ class Runner:
         waiting = [each for script in self._facts.scripts.values() for each in (script.performer, script.comfort)]
         return [each.deadline for each in waiting if each is not None and each.deadline is not None]
 
+    def resume(self, *, sound_lost: bool) -> None:
+        """Say again what was asked of the world and has not been answered (see `Performer.resume`)."""
+        for script in list(self._facts.scripts.values()):
+            if script.performer is not None:
+                script.performer.resume(self._seen_by(script), sound_lost=sound_lost)
+            elif script.asked is not None and script.position is not None:
+                asked = script.position.waiting_for
+                if isinstance(asked, Fetch):
+                    self._ask(script, asked, again=script.asked)
+            if script.comfort is not None:
+                script.comfort.resume(self._seen_by(script), sound_lost=sound_lost)
+        self._settle()
+
     def leg_left(self, leg: LegId) -> None:
         """A party is gone, and with it the flows that ran for it; the call's own is ended by the call."""
         for script in list(self._facts.scripts.values()):
@@ -216,7 +229,7 @@ class Runner:
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ask(self, script: Script, fetch: Fetch) -> None:
+    def _ask(self, script: Script, fetch: Fetch, again: RequestId | None = None) -> None:
         view = self._view_for(script)
         if fetch.outcome is None:
             params = self._dialect.begun(view)
@@ -225,7 +238,7 @@ class Runner:
         if script.failed is not None:
             params = (*params, *script.failed.params)
         document = fetch.document
-        script.asked = self._stage.next_request()
+        script.asked = self._stage.next_request() if again is None else again
         self._note(
             script,
             "hook.asked",

@@ -286,17 +286,21 @@ class Stage:
         self.standing.recordings[recording] = OpenRecording(
             leg=leg, deliver_to=deliver_to, keep_as=keep_as, both=False, name=name
         )
+        self.say_keep(recording, ended, kept_as)
+        self.note("recording.kept", recording=recording, keep_as=keep_as)
+        return recording
+
+    def say_keep(self, recording: RecordingId, ended: RecordingEnded, kept_as: str) -> None:
+        """Say (again) that a recording is to be made into another one that `keep` has opened."""
         self.say(
             KeepRecording(
                 recording=recording,
                 kept_as=kept_as,
-                keep_as=keep_as,
+                keep_as=self.standing.recordings[recording].keep_as,
                 duration_ms=ended.duration_ms,
                 voiced_ms=ended.voiced_ms,
             )
         )
-        self.note("recording.kept", recording=recording, keep_as=keep_as)
-        return recording
 
     def type_ahead(self, key: str) -> None:
         """Keep a key that nobody asked for yet; beyond the limit keys are lost."""

@@ -92,6 +92,12 @@ class Conferring:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """What is heard while waiting, and the tone for who came or went; the room sees to itself."""
+        self.visit.waiting.resume(stage, sound_lost=sound_lost)
+        if self.beep_asked is not None:
+            stage.say(PrepareSound(request=self.beep_asked, sound=COMING if self.beep_coming else GOING))
+
     def _enter(self, stage: Stage) -> None:
         verb = self.verb
         stage.say(

@@ -11,6 +11,7 @@ from typing import ClassVar, Self, assert_never
 
 from offhook.call.bridge import Bridge
 from offhook.call.commands import (
+    JoinLegs,
     LegId,
     PlaybackId,
     PrepareSound,
@@ -139,6 +140,18 @@ class Dialling:
         for leg in self._legs(stage):
             stage.say(*leg.hang_up(Cause.NORMAL if leg.up else Cause.CANCELLED, stage.now))
         self._settle(stage)
+
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """The ring-back, the keys of who is being readied, and the joining; phones go on ringing by themselves."""
+        if self.winner is not None and not self.ready:
+            self.winner.resume(stage, sound_lost=sound_lost)
+        if self.ringback_asked is not None:
+            stage.say(PrepareSound(request=self.ringback_asked, sound=RINGBACK))
+        if sound_lost and self.ringback is not None:
+            self.ringback = None
+            self._ask_for_ringback(stage)
+        if sound_lost and self.bridge is not None and self.bridge.joined:
+            stage.say(JoinLegs(a=self.bridge.a, b=self.bridge.b))
 
     def _legs(self, stage: Stage) -> list[Leg]:
         return [stage.legs[leg] for leg in self.targets]

@@ -79,6 +79,10 @@ class Queueing:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """What is heard while waiting; the queue sees to itself."""
+        self.visit.waiting.resume(stage, sound_lost=sound_lost)
+
     def _enter(self, stage: Stage) -> None:
         visit = self.visit.begins(stage)
         stage.say(EnterQueue(visit=visit, leg=stage.party.id, queue=self.verb.queue))

@@ -71,6 +71,10 @@ class Gathering:
     def stop(self, stage: Stage) -> None:
         """The party is going; what plays to it goes with it."""
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """The prompt; the time-out goes on by the clock."""
+        self.prompt.resume(stage, sound_lost=sound_lost)
+
     def leave(self, stage: Stage) -> None:
         """Its flow is dropped, and the party stays: be silent."""
         self.prompt.stop(stage)

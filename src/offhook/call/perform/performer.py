@@ -36,6 +36,12 @@ class Performer(Protocol):
     def stop(self, stage: Stage) -> None:
         """The call ends: let go of everything but the party itself."""
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """The call was restored: say again what had been asked of the world and not been answered.
+
+        `sound_lost`: the media engine has begun anew, so what played, was sent or was joined must be said again too.
+        """
+
 
 def failed(why: str) -> Outcome:
     """A verb that could not do what it was asked to."""

@@ -53,6 +53,10 @@ class Playing:
     def stop(self, stage: Stage) -> None:
         """The party is going; what plays to it goes with it."""
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """What plays, or is being prepared."""
+        self.prompt.resume(stage, sound_lost=sound_lost)
+
     def leave(self, stage: Stage) -> None:
         """Its flow is dropped, and the party stays: be silent."""
         self.prompt.stop(stage)

@@ -91,6 +91,17 @@ class Prompt:
         self.playback = self.sending = None
         self.state = PromptState.OVER
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """Ask again for what is being prepared; where the sound is lost, play again what was not heard to its end."""
+        if sound_lost and (self.playback is not None or self.sending is not None):
+            self.at -= 1
+            while self.playback is not None and self.at > 0 and self.at - 1 in self.handles:
+                self.at -= 1
+            self.playback = self.sending = None
+            self._go_on(stage)
+        for request, place in self.waiting.items():
+            stage.say(PrepareSound(request=request, sound=self.sounds[place]))
+
     def handle(self, event: Heard, stage: Stage) -> None:
         """Hear an event; `state` says what came of it."""
         match event:

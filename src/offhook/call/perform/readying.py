@@ -67,6 +67,11 @@ class Readying:
             case _:
                 pass
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """Keys that may not have been sent to their end are sent again; the briefing resumes by itself."""
+        if sound_lost and self.sending is not None:
+            stage.say(SendDigits(leg=self.leg, request=self.sending, keys=self.keys))
+
     def give_up(self, cause: Cause, stage: Stage) -> None:
         """It has taken too long."""
         if self.script is not None:

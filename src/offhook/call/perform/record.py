@@ -100,6 +100,17 @@ class Recording:
             if opened is not None:
                 opened.then_keep, opened.deliver_to = True, self.verb.deliver_to
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """The tone, the choice or the keeping; a recording that broke off comes to its end by the world."""
+        if self.tone is not None:
+            self.tone.resume(stage, sound_lost=sound_lost)
+        elif self.choice is not None:
+            self.choice.resume(stage, sound_lost=sound_lost)
+        elif self.keeping is not None and self.on_trial is not None:
+            stage.say_keep(self.keeping, self.on_trial, ON_TRIAL)
+        elif self.recording is not None and self.stopping:
+            stage.say(StopRecording(recording=self.recording))
+
     # ── recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, stage: Stage) -> None:

@@ -63,6 +63,10 @@ class Taking:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """What is heard while waiting; the queue sees to itself."""
+        self.visit.waiting.resume(stage, sound_lost=sound_lost)
+
     def _enter(self, stage: Stage) -> None:
         verb = self.verb
         visit = self.visit.begins(stage)

@@ -79,6 +79,17 @@ class Waiting:
         self.music_asked = self.speech_asked = self.deadline = None
         self.place_spoken = None
 
+    def resume(self, stage: Stage, *, sound_lost: bool) -> None:
+        """Ask again for what is being prepared; where the sound is lost, go on with the music."""
+        if self.music_asked is not None:
+            stage.say(PrepareSound(request=self.music_asked, sound=MUSIC))
+        if self.speech_asked is not None and self.place_spoken is not None:
+            text = position_text(self.place_spoken)
+            stage.say(PrepareSound(request=self.speech_asked, sound=Speech(text=text)))
+        if sound_lost and (self.music_plays is not None or self.speaking is not None):
+            self.music_plays = self.speaking = None
+            self._play_music(stage)
+
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, event: Heard, stage: Stage) -> bool:
