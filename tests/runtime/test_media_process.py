@@ -281,6 +281,30 @@ async def test_a_mix_lets_everybody_hear_the_others(engine: MediaEngine, ear: Ea
     assert (await ear.wait(e.SessionClosed)).statistics.packets_sent >= 40
 
 
+async def test_parties_of_a_mix_are_brought_to_one_thread(tmp_path: Path, peers: list[RtpPeer]) -> None:
+    engine = MediaEngine(config(tmp_path, threads=2))
+    await engine.start()
+    ear = listening(engine)
+    local = {S1: await opened(engine, ear, S1), S2: await opened(engine, ear, S2)}
+    for session, peer in zip(local, peers, strict=True):
+        engine.send(remote(session, peer))
+        engine.send(c.JoinMix(mix=c.MixId(1), session=session))
+    await settled(engine, ear, S2)
+    said = cut(frames.encode(tone(0.6), c.Codec.PCMA))
+    for (session, speaker), hearer in zip(zip(local, peers, strict=True), reversed(peers), strict=True):
+        speaking = asyncio.create_task(speaker.speak(local[session], said, payload_type=8))
+        loud = 0
+        async with asyncio.timeout(10.0):
+            while loud < 20:
+                loud += (await hearer.receive()).payload != b"\xd5" * 160
+        await speaking
+    engine.send(c.LeaveMix(mix=c.MixId(1), session=S1))
+    for session in local:
+        engine.send(c.CloseSession(session=session))
+        await ear.wait(e.SessionClosed)
+    await engine.stop()
+
+
 async def test_sessions_of_two_threads_are_brought_together(tmp_path: Path, peers: list[RtpPeer]) -> None:
     (tmp_path / "a.ohf").write_bytes(frames.prepare(tone(0.1)))
     engine = MediaEngine(config(tmp_path, threads=2))
