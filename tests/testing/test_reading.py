@@ -40,6 +40,14 @@ def test_a_fallback() -> None:
     assert given('fallback\n  {"play":\n   "x"}').fallback == '{"play":\n"x"}'
 
 
+def test_a_number_may_speak_a_dialect() -> None:
+    scenario = given("number +2 in elks runs https://a\nnumber +3 runs https://b")
+    assert scenario.numbers == {"+2": "https://a", "+3": "https://b"}
+    assert scenario.dialects == {"+2": "elks"}
+    with pytest.raises(BadScenario, match="a dialect is one of `elks`"):
+        given("number +2 in latin runs https://a")
+
+
 def test_numbers_and_pages() -> None:
     scenario = given(
         "number +2 runs https://a/start\n"

@@ -144,10 +144,12 @@ class Standing:
 class Stage:
     """The hands of a performer. `now` is set by the call before every event."""
 
-    def __init__(self, standing: Standing, now: Now, acting: Acting | None = None) -> None:
+    __slots__ = ("acting", "notices", "now", "out", "standing", "wishes")
+
+    def __init__(self, standing: Standing, now: Now) -> None:
         self.standing = standing
         self.now = now
-        self.acting = acting or Acting()
+        self.acting = Acting()
         self.out: deque[Command] = deque()
         self.wishes: deque[BeginScript | DropScript] = deque()
         """What the call is to do once the performer has returned."""
@@ -156,7 +158,8 @@ class Stage:
 
     def seen_by(self, acting: Acting) -> "Stage":
         """The same stage, as a performer of another flow sees it."""
-        stage = Stage(self.standing, self.now, acting)
+        stage = Stage.__new__(Stage)
+        stage.standing, stage.now, stage.acting = self.standing, self.now, acting
         stage.out, stage.wishes, stage.notices = self.out, self.wishes, self.notices
         return stage
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from offhook.call.events import Tariff
+from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.view import Cause
 from offhook.testing.scenario import (
     Act,
@@ -102,6 +103,7 @@ class _Reader:
             title=title,
             begins=tuple(self._begins(entry) for entry in when),
             numbers=given.numbers,
+            dialects=given.dialects,
             pages=tuple(given.pages),
             sounds=tuple(given.sounds),
             phones=tuple(given.phones),
@@ -153,8 +155,18 @@ class _Reader:
         reader(entry, given)
 
     def _number(self, entry: _Entry, given: "_Given") -> None:
-        found = self._match(entry, r"number (\S+) runs(?: (.+))?", "`number +46… runs URL`, or an action below it")
-        given.numbers[found[1]] = found[2] or entry.body
+        found = self._match(
+            entry,
+            r"number (\S+)(?: in (\S+))? runs(?: (.+))?",
+            "`number +46… runs URL`, or a document below it (`number +46… in DIALECT runs …` for another than 46elks')",
+        )
+        number, dialect, url = found.groups()
+        given.numbers[number] = url or entry.body
+        if dialect is not None:
+            if dialect not in DIALECTS:
+                known = ", ".join(f"`{name}`" for name in DIALECTS)
+                raise self.wrong(entry.line, f"a dialect is one of {known}; found `{dialect}`")
+            given.dialects[number] = dialect
 
     def _page(self, entry: _Entry, given: "_Given") -> None:
         found = self._match(
@@ -315,6 +327,7 @@ class _Given:
     """What is there, while it is being read."""
 
     numbers: dict[str, str] = field(default_factory=dict)
+    dialects: dict[str, str] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     sounds: list[SoundFile] = field(default_factory=list)
     phones: list[Phone] = field(default_factory=list)

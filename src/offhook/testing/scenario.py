@@ -177,6 +177,8 @@ class Scenario:
     """The calls, in the order in which they are written."""
     numbers: Mapping[str, str | Flow] = field(default_factory=dict)
     """Our numbers, and the URL or the document that each runs; a flow where no dialect is wanted."""
+    dialects: Mapping[str, str] = field(default_factory=dict)
+    """Of numbers whose web application is spoken to in another dialect than 46elks'."""
     pages: tuple[Page, ...] = ()
     sounds: tuple[SoundFile, ...] = ()
     phones: tuple[Phone, ...] = ()

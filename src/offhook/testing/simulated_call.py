@@ -50,8 +50,8 @@ from offhook.call.events import (
     Now,
 )
 from offhook.call.stage import target_text
-from offhook.flow.dialects.choose import read_start
-from offhook.flow.dialects.elks import Elks
+from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.dialects.elks_values import target
 from offhook.flow.dialects.elks_words import wrong_start
 from offhook.flow.errors import DocumentError
@@ -104,13 +104,13 @@ class SimulatedCall:
         self._scenario = world.scenario
         self._begins = begins
         self._alone = alone
-        self._elks = Elks()
+        self._dialect = self._spoken()
         self._clock = world.clock
         self._people: dict[LegId, Person] = {}
         self._called: dict[int, str] = {}
         wav_base = f"https://voice.example/a1/recordings/c{self.id}"
         self._app = Application(
-            self._scenario.pages, self._clock, self._elks, self.tell, self._asked, used=world.pages_used
+            self._scenario.pages, self._clock, self._dialect, self.tell, self._asked, used=world.pages_used
         )
         self._engine = Engine(self._scenario.sounds, wav_base, self._clock, self._people, self.tell, self._say)
 
@@ -149,7 +149,7 @@ class SimulatedCall:
             self._do(command)
         if self._world.restarts:
             written = json.loads(json.dumps(self.call.export()))
-            self.call = Call.restore(written, self._elks, self._world.now)
+            self.call = Call.restore(written, self._dialect, self._world.now)
 
     # ── how it begins ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -166,7 +166,7 @@ class SimulatedCall:
                     to=begins.to,
                     now=self._world.now,
                     owner="u1",
-                    dialect=self._elks,
+                    dialect=self._dialect,
                     start=self._start(self._runs(begins)),
                     fallback=self._fallback(),
                     tariff=self._scenario.prices.incoming,
@@ -182,11 +182,18 @@ class SimulatedCall:
                 assert_never(begins)
         self._drain()
 
+    def _number_of(self, begins: Calls) -> str:
+        """Whose setting counts: a phone of ours (`+4600…`) has its own, whatever it dials."""
+        phone = begins.from_.startswith(PHONES) and begins.from_ in self._scenario.numbers
+        return begins.from_ if phone else begins.to
+
     def _runs(self, begins: Calls) -> str | Flow:
-        """What an incoming call runs: a phone of ours (`+4600…`) its own number's setting, whatever it dials."""
-        numbers = self._scenario.numbers
-        own = numbers.get(begins.from_) if begins.from_.startswith(PHONES) else None
-        return numbers.get(begins.to, "") if own is None else own
+        return self._scenario.numbers.get(self._number_of(begins), "")
+
+    def _spoken(self) -> Dialect:
+        """The language of the web application: of the number that is called, else 46elks'."""
+        number = self._number_of(self._begins) if isinstance(self._begins, Calls) else ""
+        return DIALECTS[self._scenario.dialects.get(number, "elks")]
 
     def _placed(self, begins: PlacesCall) -> Call:
         params = begins.params
@@ -196,7 +203,7 @@ class SimulatedCall:
             target=target(params.get("to", "")),
             now=self._world.now,
             owner="u1",
-            dialect=self._elks,
+            dialect=self._dialect,
             start=self._start(params.get("voice_start", "")),
             ring_timeout=float(params.get("timeout") or RING_DEFAULT_S),
             hangup_hook=params.get("whenhangup") or None,
@@ -211,7 +218,7 @@ class SimulatedCall:
             return text
         if not text:
             return Flow()
-        start = read_start(text, self._elks)
+        start = read_start(text, self._dialect)
         if isinstance(start, Document):
             return start
         for warning in start.warnings:
