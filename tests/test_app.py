@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from standardwebhooks import Webhook
 from tests.support.customer import customer
 from tests.support.engine_binary import engine_binary
 from tests.support.ports import free_port
@@ -243,6 +244,21 @@ async def test_an_engine_that_dies_ends_its_calls_and_the_next_ones_go_on(folder
         await caller.call('{"play":"sound/ringback"}')
         await answers(far, port)
         await asyncio.wait_for(heard.get(), DEADLINE_S)
+
+
+async def test_every_webhook_of_a_call_is_signed_the_control_ones_too(folder: Path) -> None:
+    async with party() as far, customer() as app, running(folder) as (_, caller):
+        await caller.trunk(far)
+        start = app.on("/start", {"play": "sound/beep", "next": app.on("/next", {"hangup": "normal"})})
+        await caller.call(start, whenhangup=app.on("/end", ""))
+        await answers(far)
+        hooks = [await app.hook(path) for path in ("/start", "/next", "/end")]
+        _, key = await caller.get("/v1/accounts/-/signing-key")
+        for hook in hooks:
+            Webhook(key["signing_key"]).verify(hook.body, hook.headers, json_parse=False)
+        ids = [hook.headers["webhook-id"] for hook in hooks]
+        assert len(set(ids)) == 3, "each is another"
+        assert ["offhook-sequence" in hook.headers for hook in hooks] == [False, False, True]
 
 
 async def test_a_server_that_drains_takes_nothing_new_and_says_the_end_of_what_it_had(folder: Path) -> None:

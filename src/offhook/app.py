@@ -31,7 +31,7 @@ from offhook.runtime.book import Book
 from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.media_process import EngineConfig, MediaEngine
-from offhook.runtime.outbox import Outbox
+from offhook.runtime.outbox import HELD_MOST, Outbox
 from offhook.runtime.rooms import RoomEntry, RoomName, Rooms, RoomView
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
@@ -160,7 +160,7 @@ class Server:
             retention=timedelta(days=settings.recording_retention_days),
             mask_digits=settings.mask_digits,
         )
-        left = storage.read_blocking(left_over)
+        left = storage.read_blocking(lambda connection: left_over(connection, HELD_MOST))
         book.remember(left.entries)
         book.remember(storage.read_blocking(entries_of_unfinished))
         book.close_unfinished(storage.read_blocking(unfinished_calls))
@@ -169,6 +169,7 @@ class Server:
                 hooks,
                 store=storage.deliveries,
                 left=left,
+                remember=book.remember,
                 listener=lambda event, result: _note_delivery(book, event, result),
             )
         )

@@ -1,25 +1,28 @@
 """What is owed, over real sockets: delivered, tried again, kept in a store, and never held up by another's receiver."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from tests.support.receivers import LOOPBACK, raw_receiver, receiver
+from tests.support.receivers import LOOPBACK, Receiver, raw_receiver, receiver
 
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.delivery import Dead, Delivered, DeliveryEvent, Postponed
 from offhook.hooks.errors import HookCause
-from offhook.hooks.policy import ELKS, Listed
+from offhook.hooks.policy import ELKS, Listed, Steady
 from offhook.hooks.request import Purpose, WebhookRequest
+from offhook.runtime import outbox as module
 from offhook.runtime.outbox import NoStore, Outbox, owed_again
 from offhook.runtime.webhooks import HookResult, Webhooks
-from offhook.storage.deliveries import LeftOver, delivery_by_id, left_over
+from offhook.storage.deliveries import LeftOver, Waiting, deliveries_page, delivery_by_id, left_over
 from offhook.storage.rows import DeliveryRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
 
+SOON = Steady(every_s=0.02)
 AT_ONCE = Listed(pauses_s=(0.01, 0.01))
 WITHIN_S = 10.0
 
@@ -54,8 +57,8 @@ class Store(NoStore):
     def left(self) -> LeftOver:
         """What a new server would read."""
         owed = tuple(row for row in self.kept.values() if row.state == "owed")
-        done = frozenset(row.id for row in self.kept.values() if row.state != "owed")
-        return LeftOver(owed=owed, done=done, numbers={"c1": len(self.kept)}, entries={})
+        numbers = {"c1": len(self.kept)}
+        return LeftOver(owed=owed, known=frozenset(self.kept), numbers=numbers, entries={}, parked={})
 
 
 class Listening:
@@ -258,7 +261,9 @@ async def test_a_row_that_cannot_be_read_costs_nobody_else_theirs() -> None:
             outbox.owe(owed("b", server.url), ELKS, kind="hangup")
             kept = dict(store.kept)
             store.durable.set()
-        left = LeftOver(owed=(replace(kept["a"], data={"v": 9}), kept["b"]), done=frozenset(), numbers={}, entries={})
+        left = LeftOver(
+            owed=(replace(kept["a"], data={"v": 9}), kept["b"]), known=frozenset(), numbers={}, entries={}, parked={}
+        )
         async with Outbox(webhooks, store=store, left=left, listener=heard):
             (event,) = await heard.has(1)
     assert event.request.id == "b"
@@ -358,7 +363,7 @@ async def test_with_the_real_store_it_goes_on_after_a_restart(storage: Storage) 
                 outbox.owe(owed("a", server.url), ELKS, kind="hangup")
             await heard.has(1)
         await storage.writer.flush()
-        left = await storage.read(left_over)
+        left = await storage.read(lambda connection: left_over(connection, 10))
         assert [(row.id, row.tries, row.sequence) for row in left.owed] == [("a", 1, 1)]
         async with (
             receiver(fine) as server,
@@ -412,6 +417,107 @@ async def test_leaving_lets_go_of_what_hangs_and_keeps_it() -> None:
             await server.has_seen(1)
         hang.set()
     assert [row.id for row in store.left.owed] == ["a"]
+
+
+# ── more than is held in memory ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def posts(server: Receiver) -> list[str]:
+    return [seen.body.decode().removeprefix("id=") for seen in server.seen]
+
+
+async def test_what_a_receiver_that_is_down_is_owed_waits_in_the_store(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HELD_MOST", 4)
+    down, heard = True, Listening()
+    remembered: dict[str, int] = {}
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=500 if down else 200)
+
+    async with (
+        receiver(handle) as server,
+        receiver(fine) as other,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=storage.deliveries, listener=heard, remember=remembered.update) as outbox,
+    ):
+        for number in range(30):
+            # Two of each call, so that there is an order to keep.
+            outbox.owe(owed(f"p{number:02}", server.url, call=f"c{number // 2}"), SOON, kind="hangup")
+        assert (len(outbox), len(outbox._rows)) == (30, 4)
+        outbox.owe(owed("x", other.url), SOON, kind="hangup")
+        await other.has_seen(1)
+        await server.has_seen(8)
+        assert set(posts(server)) <= {"p00", "p01", "p02", "p03"}, "the others are not even in memory"
+        outbox.replay(row_of := await stored(storage, "p20"))
+        assert row_of.state == "owed"
+        down = False
+        async with asyncio.timeout(WITHIN_S):
+            while len(outbox):
+                await heard.has(len(heard.events) + 1)
+                assert len(outbox._rows) <= 4
+    delivered = [event.request.id for event in heard.events if isinstance(event, Delivered) and event.request.id != "x"]
+    assert sorted(delivered) == [f"p{number:02}" for number in range(30)], "each once"
+    for call in range(15):
+        assert delivered.index(f"p{2 * call:02}") < delivered.index(f"p{2 * call + 1:02}")
+    assert (outbox._held, outbox._parked, outbox._refills) == (Counter(), Counter(), {})
+
+
+async def test_what_waits_in_the_store_outlives_a_restart(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_MOST", 4)
+    heard = Listening()
+    async with receiver(lambda _: _status(500)) as server, Webhooks(LOOPBACK) as webhooks:
+        async with Outbox(webhooks, store=storage.deliveries) as outbox:
+            for number in range(11):
+                outbox.owe(owed(f"p{number:02}", server.url, call=f"c{number}"), SOON, kind="hangup")
+        await storage.writer.flush()
+        left = await storage.read(lambda connection: left_over(connection, 4))
+        assert (len(left.owed), sum(left.parked.values())) == (4, 7)
+        monkeypatch.setitem(globals(), "_status", _fine_status)
+        async with Outbox(webhooks, store=storage.deliveries, left=left, listener=heard) as outbox:
+            assert len(outbox) == 11
+            async with asyncio.timeout(WITHIN_S):
+                while len(outbox):
+                    await heard.has(len(heard.events) + 1)
+    await storage.writer.flush()
+    page = await storage.read(lambda connection: deliveries_page(connection, None, state="delivered"))
+    assert len(page.rows) == 11
+
+
+async def test_a_store_that_cannot_be_read_is_asked_again(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_MOST", 1)
+    monkeypatch.setattr(module, "REFILL_AGAIN_S", 0.01)
+    heard, waiting, asked = Listening(), storage.deliveries.waiting, 0
+
+    async def ill_at_first(account: str, receiver: str, limit: int) -> Waiting:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise OSError("no such disk")
+        return await waiting(account, receiver, limit)
+
+    monkeypatch.setattr(storage.deliveries, "waiting", ill_at_first)
+    async with (
+        receiver(fine) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=storage.deliveries, listener=heard) as outbox,
+    ):
+        for number in range(3):
+            outbox.owe(owed(f"p{number}", server.url), SOON, kind="hangup")
+        await heard.has(3)
+        assert posts(server) == ["p0", "p1", "p2"]
+
+
+async def stored(storage: Storage, name: str) -> DeliveryRow:
+    await storage.writer.flush()
+    row = await storage.read(lambda connection: delivery_by_id(connection, name))
+    assert row is not None
+    return row
+
+
+async def _fine_status(_: int) -> web.Response:
+    return web.Response()
 
 
 async def test_no_store_keeps_nothing_and_never_waits() -> None:

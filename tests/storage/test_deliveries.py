@@ -54,13 +54,40 @@ async def test_what_a_new_server_goes_on_with(storage: Storage) -> None:
         done(7, "dead", call=LIVE),
         done(8, "delivered", call=LIVE),
     )
-    left = await storage.read(left_over)
+    left = await storage.read(lambda connection: left_over(connection, 10))
     assert [row.id for row in left.owed] == ["msg_2", "msg_3"]
     assert left.owed[0] == delivery(2, second=5)
-    assert left.done == {"msg_7", "msg_8"}
+    assert left.known == {"msg_7", "msg_8"}
+    assert left.parked == {}
     assert left.numbers == {LIVE: 8}
     assert left.entries == {OVER: 3}
     assert await storage.read(lambda connection: last_entries(connection, [OVER, LIVE])) == {OVER: 3}
+
+
+async def test_of_one_receiver_so_many_are_taken_and_the_rest_counted(storage: Storage) -> None:
+    await saved(
+        storage,
+        *(delivery(n, receiver="http://a:80") for n in (1, 3, 5)),
+        delivery(2, receiver="http://b:80"),
+        delivery(4, receiver="http://a:80", account="u2"),
+        done(6, "dead", receiver="http://a:80"),
+    )
+    left = await storage.read(lambda connection: left_over(connection, 2))
+    assert [row.sequence for row in left.owed] == [1, 2, 3, 4]
+    assert left.parked == {("u1", "http://a:80"): 1}
+    storage.records.append_event(EventRow(call_id=OVER, seq=7, at=T0, kind="k"))
+    await storage.writer.flush()
+    waiting = await storage.deliveries.waiting("u1", "http://a:80", 2)
+    assert [row.sequence for row in waiting.rows] == [1, 3]
+    assert waiting.entries == {OVER: 7}
+
+
+async def test_last_entries_of_many_calls(storage: Storage) -> None:
+    calls = [f"{n:032x}" for n in range(1200)]
+    for name in calls:
+        storage.records.append_event(EventRow(call_id=name, seq=1, at=T0, kind="k"))
+    await storage.writer.flush()
+    assert await storage.read(lambda connection: last_entries(connection, calls)) == dict.fromkeys(calls, 1)
 
 
 async def test_a_delivery_is_replaced_as_it_goes_on(storage: Storage) -> None:

@@ -6,12 +6,12 @@ Keeps nothing on disk itself: an `OutboxStore` may stand behind it. Decides noth
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 import structlog
 
@@ -27,21 +27,28 @@ from offhook.hooks.delivery import (
     plain_delivery,
     revived,
 )
-from offhook.hooks.errors import HookCause, HookFailure
+from offhook.hooks.errors import HookCause, HookFailure, WrongHookUrl
 from offhook.hooks.policy import DeliveryPolicy
-from offhook.hooks.request import WebhookRequest
+from offhook.hooks.request import WebhookRequest, receiver
 from offhook.runtime.webhooks import HookResult
 from offhook.storage import deliveries as state
-from offhook.storage.deliveries import LeftOver
+from offhook.storage.deliveries import LeftOver, Waiting
 from offhook.storage.rows import DeliveryRow
 from offhook.storage.writer import StorageUnavailable
 
-__all__ = ["NoStore", "Outbox", "OutboxStore", "Performer", "owed_again"]
+__all__ = ["HELD_MOST", "NoStore", "Outbox", "OutboxStore", "Performer", "owed_again"]
 
 DURABLE_WITHIN_S = 2.0
 """How long a post waits for the disk."""
+HELD_MOST = 1000
+"""Posts of one account to one receiver that are held in memory; more wait in the store, behind them."""
+REFILL_AGAIN_S = 1.0
+"""When what waits in the store is asked for once more, if it could not be read."""
 
 log = structlog.get_logger(__name__)
+
+_Pair = tuple[str, str]
+"""Account and receiver."""
 
 
 class Performer(Protocol):
@@ -59,6 +66,9 @@ class OutboxStore(Protocol):
     async def flush(self, timeout_s: float) -> None:
         """Waits until what was saved is durable. Raises `StorageUnavailable`."""
 
+    async def waiting(self, account: str, receiver: str, limit: int) -> Waiting:
+        """What is owed to a receiver, as far as it is durable, the oldest first."""
+
     def together(self) -> AbstractContextManager[None]:
         """What is written within is one transaction."""
 
@@ -71,6 +81,10 @@ class NoStore:
 
     async def flush(self, timeout_s: float) -> None:
         """Nothing is waited for."""
+
+    async def waiting(self, account: str, receiver: str, limit: int) -> Waiting:
+        """There is nothing."""
+        return Waiting(rows=(), entries={})
 
     def together(self) -> AbstractContextManager[None]:
         """Nothing is written."""
@@ -90,6 +104,9 @@ class Outbox:
     the transaction of what caused it. It is sent when that is durable. Where the disk does not take it within
     `DURABLE_WITHIN_S` it is sent all the same; its id is made from its call, so that nobody is told under two ids.
 
+    Of one account to one receiver `HELD_MOST` are held in memory. What is more waits in the store and is taken up, the
+    oldest first, as those are done: a receiver may be down for days, and costs no more than that.
+
     Each send is a task of its own, so a receiver that hangs holds up only its own lane (its call) and at most its share
     of its account's connections; everybody else's sends go when they are due. `listener` hears every `Delivered`,
     `Postponed` and `Dead` with the result of the try (None where no try was made).
@@ -105,9 +122,11 @@ class Outbox:
         store: OutboxStore | None = None,
         left: LeftOver | None = None,
         listener: Listener | None = None,
+        remember: Callable[[Mapping[str, int]], None] = lambda _: None,
         policy: AttemptPolicy = OWED,
         drain_s: float = 2.0,
     ) -> None:
+        """`remember` is told where the timelines of calls end whose posts are taken up from the store."""
         self._webhooks = webhooks
         self._store: OutboxStore = NoStore() if store is None else store
         self._left = left
@@ -117,7 +136,13 @@ class Outbox:
         self._machine = Deliveries()
         self._rows: dict[str, DeliveryRow] = {}
         """What is owed, as it was saved last."""
-        self._done: frozenset[str] = frozenset() if left is None else left.done
+        self._held: Counter[_Pair] = Counter()
+        self._parked: Counter[_Pair] = Counter() if left is None else Counter(left.parked)
+        """How many more are owed, in the store only."""
+        self._refills: dict[_Pair, set[str]] = {}
+        """Receivers whose posts are being read, and which of them were done since."""
+        self._remember = remember
+        self._known: frozenset[str] = frozenset() if left is None else left.known
         self._numbers: dict[str, int] = {} if left is None else dict(left.numbers)
         """How many posts every call has been owed."""
         self._entering: deque[DeliveryRow] = deque()
@@ -130,7 +155,7 @@ class Outbox:
         self._open = True
         now = _now()
         for row in () if self._left is None else self._left.owed:
-            self._rows[row.id] = row
+            self._hold(row)
             self._take_up(row, now)
         self._left = None
         self._machine.handle_timer(now)
@@ -155,7 +180,7 @@ class Outbox:
 
     def __len__(self) -> int:
         """How many are owed."""
-        return len(self._rows)
+        return len(self._rows) + self._parked.total()
 
     def owes(self, call: str) -> bool:
         """Whether anything is owed for a call."""
@@ -163,7 +188,7 @@ class Outbox:
 
     def owe(self, request: WebhookRequest, policy: DeliveryPolicy, *, kind: str) -> None:
         """Takes a delivery on, and numbers it. A request whose id is owed already, or was, changes nothing."""
-        if request.id in self._rows or request.id in self._done:
+        if request.id in self._rows or request.id in self._known:
             return
         if request.call:
             self._numbers[request.call] = self._numbers.get(request.call, 0) + 1
@@ -178,9 +203,9 @@ class Outbox:
             created=datetime.fromtimestamp(wall, UTC),
             next_try=datetime.fromtimestamp(wall, UTC),
             data=plain_delivery(request, policy, wall),
+            receiver=_receiver_of(request.url),
         )
-        self._keep(row)
-        self._enter(row)
+        self._owe_row(row)
 
     def call_over(self, call: str) -> None:
         """Nothing more will be owed to the call."""
@@ -193,9 +218,8 @@ class Outbox:
                 self._machine.hurry(row.id, _now())
                 self._drain(None)
             return
-        again = owed_again(row, datetime.now(UTC))
-        self._keep(again)
-        self._enter(again)
+        if row.state != state.OWED:  # one that is owed, and not held, waits in the store for its turn
+            self._owe_row(owed_again(row, datetime.now(UTC)))
 
     # --- within -------------------------------------------------------------------------------------------------
 
@@ -225,9 +249,7 @@ class Outbox:
                 self._note(event)
                 self._tell(event, result)
         while self._open and (send := self._machine.poll()) is not None:
-            task = asyncio.get_running_loop().create_task(self._send(send))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._send(send))
         self._set_timer()
 
     def _note(self, event: DeliveryEvent) -> None:
@@ -235,10 +257,10 @@ class Outbox:
         at = datetime.fromtimestamp(now.wall, UTC)
         match event:
             case Delivered():
-                del self._rows[row.id]
+                self._let_go(row)
                 done = replace(row, state=state.DELIVERED, done=at, status=event.status, why="")
             case Dead():
-                del self._rows[row.id]
+                self._let_go(row)
                 done = replace(row, state=state.DEAD, done=at, status=event.failure.status, why=event.failure.sentence)
             case Postponed():
                 self._keep(
@@ -259,6 +281,76 @@ class Outbox:
     def _keep(self, row: DeliveryRow) -> None:
         self._rows[row.id] = row
         self._store.save(row)
+
+    # --- what is held, and what waits in the store --------------------------------------------------------------
+
+    def _owe_row(self, row: DeliveryRow) -> None:
+        pair = row.account, row.receiver
+        self._store.save(row)
+        if self._parked[pair] or self._held[pair] >= HELD_MOST:
+            # Behind what waits already: the order of its lane holds.
+            self._parked[pair] += 1
+            return
+        self._hold(row)
+        self._enter(row)
+
+    def _hold(self, row: DeliveryRow) -> None:
+        self._rows[row.id] = row
+        self._held[row.account, row.receiver] += 1
+
+    def _let_go(self, row: DeliveryRow) -> None:
+        pair = row.account, row.receiver
+        del self._rows[row.id]
+        self._held[pair] -= 1
+        if pair in self._refills:
+            self._refills[pair].add(row.id)
+        elif self._parked[pair] and self._held[pair] <= HELD_MOST // 2 and self._open:
+            self._refills[pair] = {row.id}
+            self._begin(self._refill(pair))
+        if not self._held[pair]:
+            del self._held[pair]
+
+    async def _refill(self, pair: _Pair) -> None:
+        """Takes up what waits in the store, until as many are held as may be, or none waits any more."""
+        try:
+            while self._open and (expected := self._parked[pair]) and self._held[pair] < HELD_MOST:
+                taken, more = await self._take_from_store(pair)
+                # Those that were parked meanwhile are still to be read.
+                self._parked[pair] = max(self._parked[pair] - taken, 0) if more else self._parked[pair] - expected
+        except Exception:
+            log.exception("outbox.refill", account=pair[0], receiver=pair[1])
+            asyncio.get_running_loop().call_later(REFILL_AGAIN_S, self._refill_again, pair)
+        else:
+            del self._refills[pair]
+            if not self._parked[pair]:
+                del self._parked[pair]
+
+    def _refill_again(self, pair: _Pair) -> None:
+        if self._open:
+            self._begin(self._refill(pair))
+
+    async def _take_from_store(self, pair: _Pair) -> tuple[int, bool]:
+        """How many were taken up, and whether more may be there."""
+        await self._store.flush(DURABLE_WITHIN_S)
+        waiting = await self._store.waiting(*pair, limit=2 * HELD_MOST)
+        self._remember(waiting.entries)
+        taken, now = 0, _now()
+        for row in waiting.rows:
+            if row.id in self._rows or row.id in self._refills[pair]:
+                continue
+            if self._held[pair] >= HELD_MOST:
+                break
+            self._hold(row)
+            self._take_up(row, now)
+            taken += 1
+        self._machine.handle_timer(now)
+        self._drain(None)
+        return taken, len(waiting.rows) == 2 * HELD_MOST or self._held[pair] >= HELD_MOST
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _enter(self, row: DeliveryRow) -> None:
         """It goes when it is durable, in the order in which it was owed."""
@@ -311,6 +403,14 @@ class Outbox:
     def _due(self) -> None:
         self._machine.handle_timer(_now())
         self._drain(None)
+
+
+def _receiver_of(url: str) -> str:
+    """Empty for a URL that cannot be asked."""
+    try:
+        return str(receiver(url))
+    except WrongHookUrl:
+        return ""
 
 
 def owed_again(row: DeliveryRow, at: datetime) -> DeliveryRow:

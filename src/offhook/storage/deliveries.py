@@ -3,11 +3,12 @@
 Knows nothing of tries and receivers: those are data to it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
@@ -16,11 +17,21 @@ from offhook.storage.records import MAX_PAGE, Page, newest_first
 from offhook.storage.rows import DeliveryRow, columns_of
 from offhook.storage.writer import Writer
 
-__all__ = ["DEAD", "DELIVERED", "OWED", "Deliveries", "LeftOver", "deliveries_page", "deliveries_since"]
+__all__ = ["DEAD", "DELIVERED", "OWED", "Deliveries", "LeftOver", "Waiting", "deliveries_page", "deliveries_since"]
 __all__ += ["delivery_by_id", "entries_of_unfinished", "last_entries", "left_over"]
 
 OWED, DELIVERED, DEAD = "owed", "delivered", "dead"
 REPLAY_PAGE = 1000
+CALLS_AT_ONCE = 500
+"""Names in one query; SQLite has a limit."""
+
+T = TypeVar("T")
+
+
+class Read(Protocol):
+    """`Storage.read`."""
+
+    def __call__(self, query: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +39,33 @@ class LeftOver:
     """What the last server of this database left."""
 
     owed: tuple[DeliveryRow, ...]
-    """In the order in which it was owed."""
-    done: frozenset[str]
-    """Ids of posts that were made, or given up, of calls that were still going on: they are not owed again."""
+    """In the order in which it was owed; of one account to one receiver so many as are held in memory."""
+    known: frozenset[str]
+    """Ids of all posts of calls that were still going on, whatever became of them: they are not owed again."""
     numbers: Mapping[str, int]
     """The last sequence number of every call that was still going on."""
     entries: Mapping[str, int]
-    """The number of the last timeline entry of every call that something is owed to."""
+    """The number of the last timeline entry of every call in `owed`."""
+    parked: Mapping[tuple[str, str], int]
+    """How many more are owed, by account and receiver."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What is owed by an account's calls to one receiver."""
+
+    rows: tuple[DeliveryRow, ...]
+    """The oldest first."""
+    entries: Mapping[str, int]
+    """The number of the last timeline entry of each of their calls."""
 
 
 class Deliveries:
     """The writes. None of them waits."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, read: Read) -> None:
         self._writer = writer
+        self._read = read
 
     def save(self, row: DeliveryRow) -> None:
         """A delivery as it stands."""
@@ -59,25 +83,50 @@ class Deliveries:
         """Waits until all of it is durable. Raises `offhook.storage.writer.StorageUnavailable`."""
         await self._writer.flush(timeout_s)
 
+    async def waiting(self, account: str, receiver: str, limit: int) -> Waiting:
+        """What is owed to a receiver, as far as it is durable, the oldest first."""
+        return await self._read(partial(_waiting, account=account, receiver=receiver, limit=limit))
+
 
 # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def left_over(connection: Connection) -> LeftOver:
-    """What a new server goes on with."""
+def left_over(connection: Connection, most: int) -> LeftOver:
+    """What a new server goes on with: of one account to one receiver at most so many."""
     table = schema.outbox
-    owed = connection.execute(select(table).where(table.c.state == OWED).order_by(table.c.created, table.c.sequence))
+    pairs = connection.execute(
+        select(table.c.account, table.c.receiver, func.count())
+        .where(table.c.state == OWED)
+        .group_by(table.c.account, table.c.receiver)
+    ).all()
+    owed: list[DeliveryRow] = []
+    for account, receiver, _ in pairs:
+        owed += _oldest(connection, account, receiver, most)
+    owed.sort(key=lambda row: (row.created, row.sequence))
     of_live_calls = table.c.call_id.in_(select(schema.calls.c.id).where(schema.calls.c.state == "ongoing"))
-    done = connection.execute(select(table.c.id).where(table.c.state != OWED, of_live_calls))
+    known = connection.execute(select(table.c.id).where(of_live_calls))
     numbers = connection.execute(
         select(table.c.call_id, func.max(table.c.sequence)).where(of_live_calls).group_by(table.c.call_id)
     )
     return LeftOver(
-        owed=tuple(map(_delivery, owed)),
-        done=frozenset(row.id for row in done),
+        owed=tuple(owed),
+        known=frozenset(row.id for row in known),
         numbers={row[0]: row[1] for row in numbers},
-        entries=last_entries(connection, select(table.c.call_id).where(table.c.state == OWED)),
+        entries=last_entries(connection, {row.call_id for row in owed}),
+        parked={(account, receiver): count - most for account, receiver, count in pairs if count > most},
     )
+
+
+def _oldest(connection: Connection, account: str, receiver: str, limit: int) -> tuple[DeliveryRow, ...]:
+    table = schema.outbox
+    whose = (table.c.state == OWED, table.c.account == account, table.c.receiver == receiver)
+    query = select(table).where(*whose).order_by(table.c.created, table.c.sequence).limit(limit)
+    return tuple(map(_delivery, connection.execute(query)))
+
+
+def _waiting(connection: Connection, *, account: str, receiver: str, limit: int) -> Waiting:
+    rows = _oldest(connection, account, receiver, limit)
+    return Waiting(rows=rows, entries=last_entries(connection, {row.call_id for row in rows}))
 
 
 def entries_of_unfinished(connection: Connection) -> dict[str, int]:
@@ -88,9 +137,14 @@ def entries_of_unfinished(connection: Connection) -> dict[str, int]:
 def last_entries(connection: Connection, calls: Select[tuple[str]] | Iterable[str]) -> dict[str, int]:
     """The number of the last timeline entry of each call."""
     table = schema.events
-    wanted = calls if isinstance(calls, Select) else list(calls)
-    query = select(table.c.call_id, func.max(table.c.seq)).where(table.c.call_id.in_(wanted)).group_by(table.c.call_id)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    query = select(table.c.call_id, func.max(table.c.seq)).group_by(table.c.call_id)
+    if isinstance(calls, Select):
+        return {row[0]: row[1] for row in connection.execute(query.where(table.c.call_id.in_(calls)))}
+    wanted, found = list(calls), {}
+    for start in range(0, len(wanted), CALLS_AT_ONCE):
+        some = query.where(table.c.call_id.in_(wanted[start : start + CALLS_AT_ONCE]))
+        found.update({row[0]: row[1] for row in connection.execute(some)})
+    return found
 
 
 def delivery_by_id(connection: Connection, delivery_id: str) -> DeliveryRow | None:

@@ -186,6 +186,8 @@ class DeliveryRow:
     """What was wrong with the last try."""
     data: Mapping[str, Any]
     """Request and policy, for whoever goes on with it."""
+    receiver: str = ""
+    """Scheme, host and port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

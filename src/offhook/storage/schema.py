@@ -225,9 +225,10 @@ outbox = Table(
     Column("status", Integer, nullable=True),
     Column("why", Text, nullable=False),
     Column("data", JSON, nullable=False),
+    Column("receiver", Text, nullable=False, server_default=""),
     Index("outbox_by_call", "call_id", "sequence"),
     Index("outbox_by_account", "account", "created"),
-    Index("outbox_by_state", "state", "created"),
+    Index("outbox_by_state", "state", "account", "receiver", "created"),
     Index("outbox_by_created", "created"),
     Index("outbox_by_done", "done"),
 )

@@ -52,7 +52,7 @@ class Storage:
             self.directory = Directory(connection, self.writer, key)
             self.signing_keys = SigningKeys(connection, self.writer, key)
         self.records = Records(self.writer)
-        self.deliveries = Deliveries(self.writer)
+        self.deliveries = Deliveries(self.writer, self.read)
         self.facts = Facts(self.writer, key)
         self.idempotency = IdempotencyKeys(self.writer)
 
