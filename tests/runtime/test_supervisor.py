@@ -1,6 +1,7 @@
 """Too much is refused while it is too much, for good when the server stops; and what is too old goes."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,8 @@ from offhook.runtime.supervisor import (
 )
 from offhook.sip import events as sip
 from offhook.storage.deliveries import deliveries_page
-from offhook.storage.records import recordings_page
-from offhook.storage.rows import DeliveryRow, RecordingRow
+from offhook.storage.records import events_after, recordings_page
+from offhook.storage.rows import DeliveryRow, EventRow, RecordingRow
 from offhook.storage.store import Storage
 
 # ── the arithmetic ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,6 +166,52 @@ async def test_a_server_that_stops_takes_no_calls_whatever_its_load(
             assert await status_of_a_call(caller, server) == 503
         finally:
             supervisor.stop()
+
+
+async def test_a_disk_that_takes_nothing_stops_new_calls_before_anything_is_lost(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.001)
+    monkeypatch.setattr(module, "REFUSE_ABOVE_ROWS", 5)
+    monkeypatch.setattr(module, "TAKE_BELOW_ROWS", 1)
+
+    ticked = asyncio.Event()
+
+    class Ticking(LoadGuard):
+        def measured(self, late_s: float, waiting_bytes: int = 0) -> bool:
+            ticked.set()
+            return False
+
+    async def becomes(behind: bool) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while supervisor.disk_behind is not behind:
+                ticked.clear()
+                await ticked.wait()
+
+    async with party() as server, party() as caller:
+        server.driver.on_event = busy(server)
+        supervisor = watched(server, storage)
+        supervisor.load = Ticking()
+        other = sqlite3.connect(storage.data_dir / "offhook.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        supervisor.start()
+        try:
+            for seq in range(1, 20):
+                at = datetime.now(UTC)
+                storage.records.append_event(EventRow(call_id="c" * 32, seq=seq, at=at, kind="k"))
+            await becomes(True)
+            assert "the disk does not take what happens" in (supervisor.why_refusing() or "")
+            assert await status_of_a_call(caller, server) == 503
+            other.execute("COMMIT")
+            await becomes(False)
+            assert supervisor.why_refusing() is None
+            assert await status_of_a_call(caller, server) == 486
+        finally:
+            supervisor.stop()
+            other.close()
+    found = await storage.read(lambda connection: events_after(connection, "c" * 32))
+    assert len(found) == 19, "nothing was lost"
+    assert storage.writer.health().dropped == 0
 
 
 async def test_who_has_stopped_watching_measures_no_more(storage: Storage) -> None:

@@ -31,6 +31,10 @@ REFUSE_ABOVE_BYTES = 160 * 1024
 """Of SIP waiting in the kernel, as it counts them: about 125 messages, which is 0.15 s of work. The loop can be on time
 in every turn and still be seconds behind what its sockets hold."""
 TAKE_BELOW_BYTES = 16 * 1024
+REFUSE_ABOVE_ROWS = 20_000
+"""Rows that wait for a disk in trouble, what is owed among them: some hundred calls' worth. Running calls have four
+times that before the first timeline entry would have to be let go (`offhook.storage.writer`)."""
+TAKE_BELOW_ROWS = 2_000
 SMOOTHING = 0.15
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
@@ -64,6 +68,9 @@ class Supervisor:
         """`keep_deliveries`: how long posts that are done can still be looked at."""
         self.load = LoadGuard()
         self.draining = False
+        self.disk_behind = False
+        """More rows wait for the disk than new calls may add to."""
+        self._refusing = False
         self._driver = driver
         self._storage = storage
         self._loop = loop
@@ -98,6 +105,9 @@ class Supervisor:
                 f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late, "
                 f"{self.load.waiting_bytes} octets of SIP wait)"
             )
+        if self.disk_behind:
+            health = self._storage.writer.health()
+            return f"the disk does not take what happens ({health.pending} rows wait: {health.error or 'it is slow'})"
         return None
 
     def _schedule(self) -> None:
@@ -105,14 +115,18 @@ class Supervisor:
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
-        changed = self.load.measured(time.monotonic() - self._due, self._driver.sockets.waiting_bytes())
-        if changed and not self.draining:
+        self.load.measured(time.monotonic() - self._due, self._driver.sockets.waiting_bytes())
+        rows = self._storage.writer.health().pending
+        self.disk_behind = rows > (TAKE_BELOW_ROWS if self.disk_behind else REFUSE_ABOVE_ROWS)
+        before, self._refusing = self._refusing, self.load.refusing or self.disk_behind
+        if self._refusing != before and not self.draining:
             log.warning(
-                "load.refusing" if self.load.refusing else "load.taking",
+                "load.refusing" if self._refusing else "load.taking",
                 late_s=round(self.load.lateness_s, 3),
                 waiting_bytes=self.load.waiting_bytes,
+                waiting_rows=rows,
             )
-            if self.load.refusing:
+            if self._refusing:
                 self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
             else:
                 self._driver.endpoint.take_new()
