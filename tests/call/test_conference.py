@@ -8,7 +8,7 @@ from tests.support.rooms import ANN, BOB, CARL, DORA, Watched, guest, meeting, t
 from offhook.call.commands import VisitId
 from offhook.call.conference import ConferenceRoom
 from offhook.call.events import Now, RoomBeeped, RoomEnd, RoomJoined, RoomLeft, RoomWaits
-from offhook.call.room import PARTIES_MAX, STAY_MAX_S, Came, Closed, Guest, Mix, RoomCommand, Tell, Unmix
+from offhook.call.room import PARTIES_MAX, STAY_MAX_S, Came, Closed, Guest, Mix, RoomCommand, Stays, Tell, Unmix
 from offhook.flow.errors import NotOurExport
 from offhook.flow.verbs import Beeps
 
@@ -167,8 +167,8 @@ def test_a_party_whose_time_is_over_is_heard_no_longer_and_may_end_it() -> None:
 def test_what_is_too_late_or_for_nobody_changes_nothing() -> None:
     room = Watched.conference()
     room.comes(ANN, meeting())
-    assert room.comes(ANN, meeting()) == []
     assert room.goes(BOB) == []
+    assert room.hears(Stays(guest=BOB)) == []
     assert room.briefed(ANN) == []
     assert room.comes(CARL, taking()) == [left(CARL, RoomEnd.INTERNAL_ERROR)]
     assert room.goes(ANN) == [Closed()]
@@ -178,6 +178,18 @@ def test_what_is_too_late_or_for_nobody_changes_nothing() -> None:
     room.room.handle_timer(Now(9e9, 9e9))
     assert room.room.poll_command() is None
     assert room.room.guests() == ()
+
+
+def test_who_asks_again_is_told_where_it_stands_and_nobody_else_is() -> None:
+    """After a restart a call repeats its wish, or says that it is still there; its sound may have been lost."""
+    room = Watched.conference()
+    room.comes(ANN, meeting())
+    for event in (Came(guest=ANN, wish=meeting()), Stays(guest=ANN)):
+        assert room.again(event) == [waits(ANN)]
+    room.comes(BOB, meeting(beeps=QUIET, muted=True))
+    for event in (Came(guest=BOB, wish=meeting()), Stays(guest=BOB)):
+        assert room.again(event) == joined(BOB, muted=True)
+    assert room.log().count("room.entered") == 2
 
 
 def test_people_see_who_is_there() -> None:

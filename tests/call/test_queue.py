@@ -20,6 +20,7 @@ from offhook.call.room import (
     Join,
     Part,
     RoomCommand,
+    Stays,
     Tell,
 )
 from offhook.flow.document import Document
@@ -208,9 +209,8 @@ def test_what_is_too_late_or_for_nobody_changes_nothing() -> None:
     queue.comes(ANN, waiting())
     queue.comes(CARL, taking())
     queue.new()
-    assert queue.hears(Came(guest=ANN, wish=waiting())) == []
-    assert queue.hears(Came(guest=CARL, wish=taking())) == []
     assert queue.goes(BOB) == []
+    assert queue.hears(Stays(guest=BOB)) == []
     assert queue.comes(DORA, meeting()) == [left(DORA, RoomEnd.INTERNAL_ERROR)]
     queue.goes(ANN)
     assert queue.room.closed
@@ -218,6 +218,20 @@ def test_what_is_too_late_or_for_nobody_changes_nothing() -> None:
     queue.room.handle(Came(guest=BOB, wish=waiting()), Now(0.0, 0.0))
     queue.room.handle_timer(Now(9e9, 9e9))
     assert queue.room.poll_command() is None
+
+
+def test_who_asks_again_is_told_where_it_stands_and_nobody_else_is() -> None:
+    """After a restart a call repeats its wish, or says that it is still there; its sound may have been lost."""
+    queue = briefing()
+    for event in (Came(guest=ANN, wish=waiting()), Stays(guest=ANN)):
+        assert queue.again(event) == [briefs(ANN)]
+    assert queue.again(Stays(guest=BOB)) == [place(BOB, 1)]
+    assert queue.again(Came(guest=CARL, wish=taking())) == [place(CARL, None)]
+    queue.briefed(ANN)
+    for who in (ANN, CARL):
+        told = Tell(guest=who, event=RoomJoined(visit=VisitId(1)))
+        assert queue.again(Stays(guest=who)) == [Join(a=CARL, b=ANN), told]
+    assert queue.log().count("room.entered") == 3
 
 
 def test_people_see_who_waits_and_who_talks() -> None:
@@ -276,6 +290,7 @@ ACTS = st.one_of(
     st.builds(lambda who: lambda q: q.goes(who), st.sampled_from(CALLERS + AGENTS)),
     st.builds(lambda who: lambda q: q.briefed(who), st.sampled_from(CALLERS)),
     st.builds(lambda seconds: lambda q: q.after(seconds), st.sampled_from([0.0, 30.0, 121.0])),
+    st.builds(lambda who: lambda q: q.again(Stays(guest=who)), st.sampled_from(CALLERS + AGENTS)),
 )
 
 

@@ -10,7 +10,10 @@ from offhook.call.call import Call
 from offhook.call.care import COMFORT_AFTER_S
 from offhook.call.commands import (
     AnswerLeg,
+    CallerBriefed,
     Command,
+    EnterConference,
+    EnterQueue,
     FetchDocument,
     HangUpLeg,
     JoinLegs,
@@ -21,10 +24,24 @@ from offhook.call.commands import (
     SendDigits,
     StartPlayback,
     StartRecording,
+    StayInRoom,
     StopRecording,
+    TakeCaller,
     VisitId,
 )
-from offhook.call.events import DigitsSent, DocumentFailed, HangUp, RecordingEnded, RoomBeeped, RoomWaits, SoundReady
+from offhook.call.events import (
+    DigitsSent,
+    DocumentFailed,
+    HangUp,
+    RecordingEnded,
+    RoomBeeped,
+    RoomBriefs,
+    RoomEnd,
+    RoomJoined,
+    RoomLeft,
+    RoomWaits,
+    SoundReady,
+)
 from offhook.flow.document import Document
 from offhook.flow.targets import NumberTarget, Treatment
 from offhook.flow.verbs import (
@@ -260,14 +277,56 @@ def test_music_for_who_waits_is_asked_for_again_and_played_again(verb: Verb) -> 
     asked = [each for each in world.all(PrepareSound) if each.sound == NamedSound(name="music")]
     assert asked[0] in resumed(world)
     all_ready(world)
-    assert resumed(world) == []
-    (again,) = resumed(world, sound_lost=True)
+    (wish,) = resumed(world)
+    assert isinstance(wish, EnterQueue | TakeCaller | EnterConference)
+    wish_again, again = resumed(world, sound_lost=True)
+    assert wish_again == wish
     assert isinstance(again, StartPlayback)
     assert (again.leg, again.loop) == (LegId(0), 0)
 
 
 def test_a_tone_of_a_conference_is_asked_for_again() -> None:
     world = incoming(Conference(room="r"), answered=True)
+    world.tell(RoomJoined(visit=VisitId(1)))
     world.tell(RoomBeeped(visit=VisitId(1), coming=True))
     asked = world.last(PrepareSound)
-    assert resumed(world) == [asked]
+    assert resumed(world) == [StayInRoom(visit=VisitId(1)), asked]
+
+
+@pytest.mark.parametrize("verb", [Enqueue(queue="q"), TakeFromQueue(queue="q"), Conference(room="r")])
+def test_a_room_is_told_again_what_is_wanted_of_it(verb: Verb) -> None:
+    """Under the old number; who had been joined only says that it is still there, and is not joined twice."""
+    world = incoming(verb)
+    assert resumed(world) == [AnswerLeg(leg=LegId(0))], "who is not answered has not entered"
+    (wish,) = world.answers()
+    assert resumed(world) == [wish]
+    world.tell(RoomJoined(visit=VisitId(1)))
+    world.after(10.0)
+    assert resumed(world) == [StayInRoom(visit=VisitId(1))]
+    assert world.tell(RoomJoined(visit=VisitId(1))) == []
+    world.tell(RoomLeft(visit=VisitId(1), why=RoomEnd.OVER))
+    assert world.call.view().performed[0].outcome.seconds == 10
+    assert len(world.notes("room.joined")) == 1
+
+
+def test_a_briefing_goes_on_and_one_that_was_heard_is_not_heard_again() -> None:
+    briefing = RoomBriefs(visit=VisitId(1), document=Document(url="https://app.example/briefing"))
+    world = incoming(Enqueue(queue="q"), answered=True)
+    world.tell(RoomWaits(visit=VisitId(1), position=1))
+    world.tell(briefing)
+    resumed(world)
+    assert world.tell(briefing) == [], "it is being asked for"
+    world.document_empty()
+    resumed(world)
+    assert world.tell(briefing) == [CallerBriefed(visit=VisitId(1))]
+    # Another agent's is another one.
+    world.tell(RoomWaits(visit=VisitId(1), position=1))
+    assert FetchDocument in {type(each) for each in world.tell(briefing)}
+
+
+def test_a_place_that_is_told_again_is_not_noted_again() -> None:
+    world = incoming(Enqueue(queue="q"), answered=True)
+    for _ in range(2):
+        world.tell(RoomWaits(visit=VisitId(1), position=1))
+        resumed(world)
+    assert len(world.notes("queue.position")) == 1

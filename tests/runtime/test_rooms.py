@@ -1,13 +1,23 @@
 """All rooms of a server: two calls meet in one, two customers never do, and nothing of it outlives its calls."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 from tests.support.engine_line import Line
 
-from offhook.call.commands import CallerBriefed, EnterConference, EnterQueue, LeaveRoom, LegId, TakeCaller, VisitId
+from offhook.call.commands import (
+    CallerBriefed,
+    EnterConference,
+    EnterQueue,
+    LeaveRoom,
+    LegId,
+    StayInRoom,
+    TakeCaller,
+    VisitId,
+)
 from offhook.call.events import (
     Event,
     RoomBeeped,
@@ -19,6 +29,7 @@ from offhook.call.events import (
 )
 from offhook.call.room import RoomKind, RoomName
 from offhook.flow.document import Document
+from offhook.flow.errors import NotOurExport
 from offhook.flow.verbs import Beeps
 from offhook.flow.view import CallId
 from offhook.media import commands as engine
@@ -38,12 +49,14 @@ class Somebody:
     account: str = "u1"
     heard: list[Event] = field(default_factory=list)
     sound: MediaLeg | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.sound = self.media.open(LEG, self.post, on_open=lambda _: None, on_lost=lambda _: None)
 
     def post(self, event: Event) -> None:
         self.heard.append(event)
+        self.news.set()
 
     def sound_of(self, leg: LegId) -> MediaLeg | None:
         return self.sound
@@ -286,3 +299,92 @@ async def test_tones_reach_the_calls(hotel: Hotel) -> None:
         ),
     )
     await hotel.until(lambda: RoomBeeped(visit=V, coming=True) in ann.heard)
+
+
+# ── after a restart ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def again(before: Hotel) -> Hotel:
+    """Another process, on the same engine, with the rooms of the one before written down and read again."""
+    written = [json.loads(json.dumps(room.export())) for room in before.rooms._live.values()]
+    after = Hotel()
+    for data in written:
+        after.rooms.restore(data)
+    return after
+
+
+def lives_on(who: Somebody, hotel: Hotel) -> Somebody:
+    """The same call in the next process."""
+    return Somebody(who.id, hotel.media, who.account)
+
+
+async def test_a_conference_outlives_a_restart_and_who_does_not_is_gone(hotel: Hotel) -> None:
+    ann, bob, carl = hotel.somebody(), hotel.somebody(), hotel.somebody()
+    for who in (ann, bob, carl):
+        hotel.meets(who)
+    await hotel.until(lambda: carl.heard)
+    after = await again(hotel)
+    ann, bob = lives_on(ann, after), lives_on(bob, after)
+    after.rooms.hear(ann, StayInRoom(visit=V))
+    # Of the other call's joining nothing was written down: it repeats its wish.
+    after.meets(bob)
+    after.rooms.restored()
+    await after.until(lambda: ann.heard and bob.heard)
+    assert ann.heard == bob.heard == [RoomJoined(visit=V)]
+    assert {each.session for each in after.line.all(engine.JoinMix)} == {ann.session, bob.session}
+    assert {each.mix for each in after.line.all(engine.JoinMix)} == {hotel.line.last(engine.JoinMix).mix}
+    (room,) = after.rooms.views()
+    assert [each.call for each in room.guests] == [ann.id, bob.id]
+    after.leaves(ann)
+    after.leaves(bob)
+    await after.is_empty()
+
+
+async def test_two_who_talk_outlive_a_restart_and_one_whose_call_did_not_lets_the_other_go(hotel: Hotel) -> None:
+    caller, agent = hotel.somebody(), hotel.somebody()
+    hotel.waits(caller)
+    hotel.takes(agent)
+    await hotel.until(lambda: agent.heard)
+    after = await again(hotel)
+    caller = lives_on(caller, after)
+    after.rooms.hear(caller, StayInRoom(visit=V))
+    after.rooms.restored()
+    await after.until(lambda: RoomLeft(visit=V, why=RoomEnd.OVER) in caller.heard)
+    await after.is_empty()
+
+
+async def test_who_stays_in_a_room_that_has_let_it_go_is_told_so(hotel: Hotel) -> None:
+    ann = hotel.somebody()
+    hotel.rooms.hear(ann, StayInRoom(visit=V))
+    assert ann.heard == [RoomLeft(visit=V, why=RoomEnd.OVER)]
+
+
+async def test_the_deadlines_of_a_restored_room_are_kept(hotel: Hotel) -> None:
+    agent = hotel.somebody()
+    hotel.rooms.hear(agent, TakeCaller(visit=V, leg=LEG, queue="q", briefing=None, timeout_s=0.05, time_limit_s=None))
+    await hotel.until(lambda: agent.heard)
+    after = await again(hotel)
+    agent = lives_on(agent, after)
+    after.rooms.hear(agent, TakeCaller(visit=V, leg=LEG, queue="q", briefing=None, timeout_s=0.05, time_limit_s=None))
+    after.rooms.restored()
+    async with asyncio.timeout(5.0):
+        while RoomLeft(visit=V, why=RoomEnd.NO_ANSWER) not in agent.heard:
+            await agent.news.wait()
+            agent.news.clear()
+
+
+async def test_every_change_of_a_room_and_its_end_are_told(hotel: Hotel) -> None:
+    seen: list[tuple[int, bool]] = []
+    hotel.rooms.on_change = lambda room: seen.append((len(room.task.room.guests()), room.task.over))
+    ann = hotel.somebody()
+    hotel.meets(ann)
+    await hotel.until(lambda: ann.heard)
+    hotel.leaves(ann)
+    await hotel.is_empty()
+    assert seen == [(1, False), (0, True)]
+
+
+@pytest.mark.parametrize("broken", [{}, {"account": "u1", "kind": "sauna", "name": "r", "mix": 1, "room": {}}])
+async def test_what_is_no_room_is_refused(hotel: Hotel, broken: dict[str, object]) -> None:
+    with pytest.raises(NotOurExport):
+        hotel.rooms.restore(broken)

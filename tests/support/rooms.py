@@ -91,6 +91,8 @@ class Watched:
     mixed: set[Guest] = field(default_factory=set)
     joined: set[frozenset[Guest]] = field(default_factory=set)
     let_go: dict[Guest, RoomEnd] = field(default_factory=dict)
+    repeats: bool = False
+    """Somebody is being told again where it stands."""
 
     @classmethod
     def conference(cls) -> "Watched":
@@ -111,6 +113,14 @@ class Watched:
         """Somebody leaves."""
         self.there.discard(who)
         return self.hears(Went(guest=who))
+
+    def again(self, event: RoomHears) -> list[RoomCommand]:
+        """A party that is there asks where it stands, as after a restart."""
+        self.repeats = True
+        try:
+            return self.hears(event)
+        finally:
+            self.repeats = False
 
     def briefed(self, who: Guest) -> list[RoomCommand]:
         """A waiting party has heard its briefing."""
@@ -172,12 +182,12 @@ class Watched:
             case Tell(guest=who):
                 assert who in self.there, "somebody was told something who is not there"
             case Mix(guest=who):
-                assert who not in self.mixed
+                assert who not in self.mixed or self.repeats
                 self.mixed.add(who)
             case Unmix(guest=who):
                 self.mixed.remove(who)
             case Join(a=a, b=b):
-                assert not any({a, b} & pair for pair in self.joined)
+                assert not any({a, b} & pair for pair in self.joined) or (self.repeats and {a, b} in self.joined)
                 self.joined.add(frozenset({a, b}))
             case Part(a=a, b=b):
                 self.joined.remove(frozenset({a, b}))

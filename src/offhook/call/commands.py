@@ -42,6 +42,7 @@ __all__ = [
     "StartPlayback",
     "StartRecording",
     "StopPlayback",
+    "StayInRoom",
     "StopRecording",
     "TakeCaller",
     "VisitId",
@@ -253,6 +254,16 @@ class LeaveRoom:
     visit: VisitId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StayInRoom:
+    """Said after a restart by a party that had been joined: it is still there. `RoomJoined` or `RoomLeft` follow.
+
+    One that had only waited repeats its wish under the old number, and is told where it stands.
+    """
+
+    visit: VisitId
+
+
 Wish = EnterConference | EnterQueue | TakeCaller
 """With what a visit to a room begins."""
 
@@ -356,6 +367,7 @@ Command = (
     | EnterQueue
     | TakeCaller
     | CallerBriefed
+    | StayInRoom
     | LeaveRoom
     | FetchDocument
     | OweRecording

@@ -26,6 +26,7 @@ from offhook.call.room import (
     RoomName,
     RoomSpeech,
     RoomView,
+    Stays,
     Tell,
     Unmix,
     Went,
@@ -82,13 +83,15 @@ class ConferenceRoom:
         if self._state.closed:
             return
         match event:
+            case Came(guest=guest) | Stays(guest=guest) if guest in self._state.parties:
+                self._tell_again(guest)
             case Came(guest=guest, wish=EnterConference() as wish):
                 self._came(guest, wish, now)
             case Went(guest=guest) if guest in self._state.parties:
                 self._went(guest)
-            case Came(guest=guest) if guest not in self._state.parties:
+            case Came(guest=guest):
                 self._let_go(guest, RoomEnd.INTERNAL_ERROR)
-            case Came() | Went() | Briefed():
+            case Stays() | Went() | Briefed():
                 pass
             case _:
                 assert_never(event)
@@ -140,8 +143,6 @@ class ConferenceRoom:
 
     def _came(self, guest: Guest, wish: EnterConference, now: Now) -> None:
         parties = self._state.parties
-        if guest in parties:
-            return
         if len(parties) >= min(wish.max_parties or PARTIES_MAX, PARTIES_MAX):
             self._speech.note("room.refused", guest, why=RoomEnd.FULL.value)
             self._let_go(guest, RoomEnd.FULL)
@@ -160,6 +161,12 @@ class ConferenceRoom:
             return
         if wish.beeps in (Beeps.BOTH, Beeps.ENTER):
             self._beep(coming=True)
+
+    def _tell_again(self, guest: Guest) -> None:
+        if self._state.begun:
+            self._take_in(guest)
+        else:
+            self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=None)))
 
     def _take_in(self, guest: Guest) -> None:
         muted = self._state.parties[guest].wish.muted

@@ -29,6 +29,7 @@ from offhook.call.room import (
     RoomName,
     RoomSpeech,
     RoomView,
+    Stays,
     Tell,
     Went,
     earliest,
@@ -105,8 +106,14 @@ class QueueRoom:
         if self._state.closed:
             return
         match event:
+            case Came(guest=guest) | Stays(guest=guest) if guest in self._state.callers:
+                self._tell_caller_again(guest, self._state.callers[guest])
+            case Came(guest=guest) | Stays(guest=guest) if guest in self._state.agents:
+                self._tell_agent_again(guest, self._state.agents[guest])
             case Came():
                 self._came(event, now)
+            case Stays():
+                pass
             case Went(guest=guest):
                 self._went(guest)
             case Briefed(guest=guest):
@@ -174,8 +181,6 @@ class QueueRoom:
 
     def _came(self, event: Came, now: Now) -> None:
         guest, wish, state = event.guest, event.wish, self._state
-        if guest in state.callers or guest in state.agents:
-            return
         match wish:
             case EnterQueue() if len(state.callers) >= CALLERS_MAX:
                 self._speech.note("room.refused", guest, why=RoomEnd.FULL.value)
@@ -191,6 +196,28 @@ class QueueRoom:
                 self._let_go(guest, RoomEnd.INTERNAL_ERROR, entered=False)
             case _:
                 assert_never(wish)
+
+    def _tell_caller_again(self, guest: Guest, caller: _Caller) -> None:
+        agent = None if caller.agent is None else self._state.agents[caller.agent]
+        match caller.stand:
+            case _Stand.WAITING:
+                caller.told = 0
+            case _Stand.BRIEFING:
+                assert agent is not None
+                assert agent.wish.briefing is not None
+                self._speech.say(Tell(guest=guest, event=RoomBriefs(visit=guest.visit, document=agent.wish.briefing)))
+            case _Stand.TALKING:
+                assert caller.agent is not None
+                self._speech.say(Join(a=caller.agent, b=guest), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
+            case _:
+                assert_never(caller.stand)
+
+    def _tell_agent_again(self, guest: Guest, agent: _Agent) -> None:
+        if agent.stand is _Stand.TALKING:
+            assert agent.caller is not None
+            self._speech.say(Join(a=guest, b=agent.caller), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
+        else:
+            agent.told = False
 
     def _went(self, guest: Guest) -> None:
         if self._state.callers.pop(guest, None) or self._state.agents.pop(guest, None):

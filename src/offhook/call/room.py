@@ -41,6 +41,7 @@ __all__ = [
     "RoomNote",
     "RoomSpeech",
     "RoomView",
+    "Stays",
     "Tell",
     "Unmix",
     "Went",
@@ -99,6 +100,13 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stays:
+    """A party that is here has been restored, or its sound has: tell it where it stands. So does a repeated `Came`."""
+
+    guest: Guest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Went:
     """A party is not here any longer: it left, hung up, or its call died. Comes at most once, perhaps for nobody."""
 
@@ -112,7 +120,7 @@ class Briefed:
     guest: Guest
 
 
-RoomHears = Came | Went | Briefed
+RoomHears = Came | Stays | Went | Briefed
 
 
 # ── what a room says ─────────────────────────────────────────────────────────────────────────────────────────────────

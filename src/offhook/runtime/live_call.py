@@ -121,7 +121,9 @@ class LiveCall:
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
                     self.services.media.stop_recording(recording.number)
-            case do.EnterConference() | do.EnterQueue() | do.TakeCaller() | do.CallerBriefed() | do.LeaveRoom():
+            case do.EnterConference() | do.EnterQueue() | do.TakeCaller():
+                self.services.rooms.hear(self, command)
+            case do.CallerBriefed() | do.StayInRoom() | do.LeaveRoom():
                 self.services.rooms.hear(self, command)
             case do.FetchDocument():
                 self._work(self._fetch(command))

@@ -56,6 +56,10 @@ class RoomTask:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
+    def begin(self) -> None:
+        """Keep the deadlines of a room that was restored."""
+        self._rearm()
+
     def post(self, event: RoomHears) -> None:
         """Put an event on the queue; it is handled after whoever posts it has finished."""
         self._queue.append(event)

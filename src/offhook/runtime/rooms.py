@@ -6,7 +6,7 @@ customers never meet, whatever their names. What a room means for its guests is 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, assert_never
@@ -19,6 +19,7 @@ from offhook.call.commands import (
     EnterQueue,
     LeaveRoom,
     LegId,
+    StayInRoom,
     TakeCaller,
     VisitId,
     Wish,
@@ -40,15 +41,17 @@ from offhook.call.room import (
     RoomName,
     RoomNote,
     RoomView,
+    Stays,
     Tell,
     Unmix,
     Went,
 )
+from offhook.flow.errors import NotOurExport
 from offhook.flow.view import CallId
 from offhook.media.commands import MixId
 from offhook.runtime.call_task import now
 from offhook.runtime.media_legs import MediaLeg, MediaLegs
-from offhook.runtime.room_task import RoomTask
+from offhook.runtime.room_task import Room, RoomTask
 
 __all__ = ["LiveRoom", "RoomEntry", "RoomKind", "RoomName", "RoomSaying", "RoomView", "Rooms", "Visitor"]
 
@@ -57,7 +60,7 @@ log = structlog.get_logger(__name__)
 LOG_ENTRIES_MAX = 500
 """Of a room's own log; the older ones are in the server's."""
 
-RoomSaying = Wish | CallerBriefed | LeaveRoom
+RoomSaying = Wish | CallerBriefed | StayInRoom | LeaveRoom
 
 
 class Visitor(Protocol):
@@ -92,6 +95,8 @@ class LiveRoom:
     name: RoomName
     mix: MixId
     rooms: "Rooms"
+    machine: Room | None = None
+    """One that was restored; else a new one is made."""
     guests: dict[Guest, Visitor] = field(default_factory=dict)
     """Those in it, and those on the way."""
     pairs: dict[Guest, Guest] = field(default_factory=dict)
@@ -100,8 +105,18 @@ class LiveRoom:
     task: RoomTask = field(init=False)
 
     def __post_init__(self) -> None:
-        make = ConferenceRoom.make if self.name.kind is RoomKind.CONFERENCE else QueueRoom.make
-        self.task = RoomTask(make(self.name, now()), self, self.rooms.loop)
+        machine = self.machine or _machine_of(self.name.kind).make(self.name, now())
+        self.task = RoomTask(machine, self, self.rooms.loop)
+
+    def export(self) -> dict[str, Any]:
+        """What `Rooms.restore` takes: plain JSON. Raises `RuntimeError` while the room has something to say."""
+        return {
+            "account": self.name.account,
+            "kind": self.name.kind.value,
+            "name": self.name.name,
+            "mix": self.mix,
+            "room": self.task.room.export(now()),
+        }
 
     def perform(self, task: RoomTask, command: RoomCommand) -> None:
         """Do what the command asks."""
@@ -156,6 +171,7 @@ class LiveRoom:
         """Nobody is on the way: forget those who are not here any longer."""
         for guest in self.guests.keys() - task.room.guests():
             del self.guests[guest]
+        self.rooms.on_change(self)
 
     def closed(self, task: RoomTask, unheard: Sequence[RoomHears]) -> None:
         """It is forgotten; who came too late for it comes to a new one."""
@@ -178,6 +194,8 @@ class Rooms:
     def __init__(self, *, media: MediaLegs, loop: asyncio.AbstractEventLoop) -> None:
         self.media = media
         self.loop = loop
+        self.on_change: Callable[[LiveRoom], None] = lambda _: None
+        """Told when what a room would have to know after a restart has changed; its task may be `over` then."""
         self._live: dict[RoomName, LiveRoom] = {}
         self._visits: dict[tuple[CallId, VisitId], tuple[Guest, LiveRoom]] = {}
 
@@ -189,6 +207,8 @@ class Rooms:
             case EnterConference() | EnterQueue() | TakeCaller():
                 guest = Guest(call=visitor.id, leg=said.leg, visit=said.visit)
                 self._enter(_name(visitor.account, said), visitor, Came(guest=guest, wish=said))
+            case StayInRoom():
+                self._stays(visitor, said)
             case CallerBriefed() | LeaveRoom():
                 guest_room = self._visits.get((visitor.id, said.visit))
                 if guest_room is None:
@@ -205,6 +225,40 @@ class Rooms:
         for call, visit in [key for key in self._visits if key[0] == visitor.id]:
             guest, room = self._visits.pop((call, visit))
             room.task.post(Went(guest=guest))
+
+    def _stays(self, visitor: Visitor, said: StayInRoom) -> None:
+        found = self._visits.get((visitor.id, said.visit))
+        if found is None:
+            # The room has let it go, and only the call had not written that down.
+            visitor.post(RoomLeft(visit=said.visit, why=RoomEnd.OVER))
+            return
+        guest, room = found
+        room.guests[guest] = visitor
+        room.task.post(Stays(guest=guest))
+
+    # ── after a restart ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def restore(self, data: Mapping[str, Any]) -> LiveRoom:
+        """A room that was exported. Its calls follow: each says again what it wants. Raises `NotOurExport`."""
+        try:
+            name = RoomName(account=data["account"], kind=RoomKind(data["kind"]), name=data["name"])
+            mix, exported = MixId(data["mix"]), data["room"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise NotOurExport(f"a room that does not hold together: {error!r}") from error
+        room = LiveRoom(name, mix, self, _machine_of(name.kind).restore(exported, now()))
+        self._live[name] = room
+        for guest in room.task.room.guests():
+            self._visits[(guest.call, guest.visit)] = (guest, room)
+        return room
+
+    def restored(self) -> None:
+        """All calls that live on have said what they want: who has not is gone."""
+        for room in self._live.values():
+            for guest in room.task.room.guests():
+                if guest not in room.guests:
+                    self._visits.pop((guest.call, guest.visit), None)
+                    room.task.post(Went(guest=guest))
+            room.task.begin()
 
     # ── what people see ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,6 +287,7 @@ class Rooms:
         """A room is no more; who was on the way to it goes to another of its name."""
         if self._live.get(room.name) is room:
             del self._live[room.name]
+        self.on_change(room)
         for event in unheard:
             key = (event.guest.call, event.guest.visit)
             # Who has left again meanwhile is not brought back.
@@ -246,6 +301,16 @@ class Rooms:
         room.guests[came.guest] = visitor
         self._visits[(came.guest.call, came.guest.visit)] = (came.guest, room)
         room.task.post(came)
+
+
+def _machine_of(kind: RoomKind) -> type[ConferenceRoom] | type[QueueRoom]:
+    match kind:
+        case RoomKind.CONFERENCE:
+            return ConferenceRoom
+        case RoomKind.QUEUE:
+            return QueueRoom
+        case _:
+            assert_never(kind)
 
 
 def _name(account: str, wish: Wish) -> RoomName:

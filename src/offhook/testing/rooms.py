@@ -14,6 +14,7 @@ from offhook.call.commands import (
     EnterQueue,
     LeaveRoom,
     LegId,
+    StayInRoom,
     TakeCaller,
     VisitId,
     Wish,
@@ -96,7 +97,7 @@ class SimulatedRooms:
             for room in self._rooms.values()
         ]
 
-    def hear(self, member: Member, said: Wish | CallerBriefed | LeaveRoom) -> None:
+    def hear(self, member: Member, said: Wish | CallerBriefed | StayInRoom | LeaveRoom) -> None:
         """A call wants something of a room."""
         key = (member.id, said.visit)
         match said:
@@ -111,6 +112,8 @@ class SimulatedRooms:
                 self._clock.after(0.0, lambda: self._goes_on(name, event))
             case CallerBriefed() | LeaveRoom():
                 pass
+            case StayInRoom():
+                raise NotImplementedError("calls of a scenario are restored as they were and have nothing to say again")
             case _:
                 assert_never(said)
 

@@ -34,6 +34,7 @@ from offhook.call.commands import (
     SendDigits,
     StartPlayback,
     StartRecording,
+    StayInRoom,
     StopPlayback,
     StopRecording,
     TakeCaller,
@@ -261,7 +262,7 @@ class SimulatedCall:
                 self._engine.keep(command)
             case StopRecording(recording=recording):
                 self._engine.finish(recording, "stopped")
-            case EnterConference() | EnterQueue() | TakeCaller() | CallerBriefed() | LeaveRoom():
+            case EnterConference() | EnterQueue() | TakeCaller() | CallerBriefed() | StayInRoom() | LeaveRoom():
                 self._world.rooms.hear(self, command)
             case FetchDocument():
                 self._app.ask(command)

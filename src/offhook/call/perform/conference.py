@@ -93,16 +93,25 @@ class Conferring:
         self.visit.ends_with_the_call(stage)
 
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
-        """What is heard while waiting, and the tone for who came or went; the room sees to itself."""
+        """What is heard while waiting, the tone for who came or went, and where the party stands in the room."""
+        if self.visit.resume(stage):
+            self._wish(stage)
         self.visit.waiting.resume(stage, sound_lost=sound_lost)
         if self.beep_asked is not None:
             stage.say(PrepareSound(request=self.beep_asked, sound=COMING if self.beep_coming else GOING))
 
     def _enter(self, stage: Stage) -> None:
+        self.visit.begins(stage)
+        self._wish(stage)
         verb = self.verb
+        stage.note("room.entered", visit=self.visit.id, role="party", room=verb.room, muted=verb.muted or None)
+
+    def _wish(self, stage: Stage) -> None:
+        verb = self.verb
+        assert self.visit.id is not None
         stage.say(
             EnterConference(
-                visit=self.visit.begins(stage),
+                visit=self.visit.id,
                 leg=stage.party.id,
                 room=verb.room,
                 muted=verb.muted,
@@ -112,7 +121,6 @@ class Conferring:
                 max_parties=verb.max_parties,
             )
         )
-        stage.note("room.entered", visit=self.visit.id, role="party", room=verb.room, muted=verb.muted or None)
 
     def _prepare_beep(self, stage: Stage, *, coming: bool) -> None:
         self.beep_asked, self.beep_coming = stage.next_request(), coming

@@ -13,6 +13,7 @@ from offhook.call.perform.visit import LEFT, Visit
 from offhook.call.perform.waiting import Waiting
 from offhook.call.plain import Mono
 from offhook.call.stage import Heard, ScriptEnded, ScriptId, Stage
+from offhook.flow.document import Document
 from offhook.flow.program import Outcome
 from offhook.flow.verbs import Enqueue
 
@@ -28,6 +29,8 @@ class Queueing:
     visit: Visit = field(default_factory=Visit)
     briefing: ScriptId | None = None
     """What the party hears before it is joined."""
+    briefed: bool = False
+    """It has heard that, of the agent who has taken it."""
 
     @classmethod
     def of(cls, verb: Enqueue) -> Self:
@@ -53,9 +56,7 @@ class Queueing:
             case RoomWaits(position=position) if self.visit.is_of(event):
                 self._waits(position or 1, stage)
             case RoomBriefs(document=document) if self.visit.is_of(event):
-                self.visit.waiting.end(stage)
-                stage.note("queue.briefing", visit=self.visit.id)
-                self.briefing = stage.begin_script(stage.party.id, document)
+                self._brief(document, stage)
             case RoomJoined() if self.visit.is_of(event):
                 self._end_briefing(stage)
                 self.visit.is_joined(stage)
@@ -80,20 +81,38 @@ class Queueing:
         self.visit.ends_with_the_call(stage)
 
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
-        """What is heard while waiting; the queue sees to itself."""
+        """What is heard while waiting, and where the party stands in the queue."""
+        if self.visit.resume(stage):
+            self._wish(stage)
         self.visit.waiting.resume(stage, sound_lost=sound_lost)
 
     def _enter(self, stage: Stage) -> None:
-        visit = self.visit.begins(stage)
-        stage.say(EnterQueue(visit=visit, leg=stage.party.id, queue=self.verb.queue))
-        stage.note("room.entered", visit=visit, role="caller", room=self.verb.queue)
+        self.visit.begins(stage)
+        self._wish(stage)
+        stage.note("room.entered", visit=self.visit.id, role="caller", room=self.verb.queue)
+
+    def _wish(self, stage: Stage) -> None:
+        assert self.visit.id is not None
+        stage.say(EnterQueue(visit=self.visit.id, leg=stage.party.id, queue=self.verb.queue))
 
     def _waits(self, position: int, stage: Stage) -> None:
         """At the first time, at each change, and when an agent is gone before the two were joined."""
         self._end_briefing(stage)
-        stage.note("queue.position", visit=self.visit.id, position=position)
+        if not self.visit.waiting.active or position != self.visit.waiting.place:
+            stage.note("queue.position", visit=self.visit.id, position=position)
+        self.briefed = False
         self.visit.waiting.begin(stage)
         self.visit.waiting.stands_at(position, stage)
+
+    def _brief(self, document: Document, stage: Stage) -> None:
+        """May be told again after a restart: what is heard goes on, and what was heard is not repeated."""
+        assert self.visit.id is not None
+        if self.briefed:
+            stage.say(CallerBriefed(visit=self.visit.id))
+        elif self.briefing is None:
+            self.visit.waiting.end(stage)
+            stage.note("queue.briefing", visit=self.visit.id)
+            self.briefing = stage.begin_script(stage.party.id, document)
 
     def _end_briefing(self, stage: Stage) -> None:
         if self.briefing is not None:
@@ -107,5 +126,6 @@ class Queueing:
             self.visit.leave(stage)
             return LEFT
         assert self.visit.id is not None
+        self.briefed = True
         stage.say(CallerBriefed(visit=self.visit.id))
         return None

@@ -64,15 +64,22 @@ class Taking:
         self.visit.ends_with_the_call(stage)
 
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
-        """What is heard while waiting; the queue sees to itself."""
+        """What is heard while waiting, and where the agent stands in the queue."""
+        if self.visit.resume(stage):
+            self._wish(stage)
         self.visit.waiting.resume(stage, sound_lost=sound_lost)
 
     def _enter(self, stage: Stage) -> None:
+        self.visit.begins(stage)
+        self._wish(stage)
+        stage.note("room.entered", visit=self.visit.id, role="agent", room=self.verb.queue)
+
+    def _wish(self, stage: Stage) -> None:
         verb = self.verb
-        visit = self.visit.begins(stage)
+        assert self.visit.id is not None
         stage.say(
             TakeCaller(
-                visit=visit,
+                visit=self.visit.id,
                 leg=stage.party.id,
                 queue=verb.queue,
                 briefing=verb.briefing,
@@ -80,4 +87,3 @@ class Taking:
                 time_limit_s=verb.time_limit_s,
             )
         )
-        stage.note("room.entered", visit=visit, role="agent", room=verb.queue)

@@ -6,7 +6,7 @@ believes it; whose turn it is, is the room's alone.
 
 from dataclasses import dataclass, field
 
-from offhook.call.commands import LeaveRoom, VisitId
+from offhook.call.commands import LeaveRoom, StayInRoom, VisitId
 from offhook.call.events import RoomEnd, RoomEvent, RoomLeft
 from offhook.call.perform.performer import OK, failed
 from offhook.call.perform.waiting import Waiting
@@ -34,6 +34,12 @@ class Visit:
         """Heard by others, or was."""
         return self.joined_since is not None
 
+    def resume(self, stage: Stage) -> bool:
+        """After a restart: whether the wish is to be said again; who had been joined says that it is still there."""
+        if self.joined and self.id is not None:
+            stage.say(StayInRoom(visit=self.id))
+        return self.id is not None and not self.joined
+
     def begins(self, stage: Stage) -> VisitId:
         """The party is there; its wish is to be said with this number."""
         self.id = stage.next_visit()
@@ -44,7 +50,9 @@ class Visit:
         return event.visit == self.id
 
     def is_joined(self, stage: Stage) -> None:
-        """Sound goes between the party and others: nothing else is heard."""
+        """Sound goes between the party and others: nothing else is heard. May be told twice, after a restart."""
+        if self.joined:
+            return
         self.waiting.end(stage)
         self.joined_since = stage.after(0.0)
         stage.note("room.joined", visit=self.id)
