@@ -43,6 +43,7 @@ from offhook.runtime.sip_sockets import ListenAddress
 from offhook.runtime.sound.cache import SoundCache
 from offhook.runtime.sound.fetch import HttpSoundFetcher
 from offhook.runtime.sound.library import SoundLibrary
+from offhook.runtime.speech.desk import OfferedVoice, SpeechDesk
 from offhook.runtime.speech.engines import speech_desk
 from offhook.runtime.supervisor import Supervisor
 from offhook.runtime.switchboard import CallOrder, Switchboard
@@ -102,6 +103,7 @@ class _Parts:
     outbox: Outbox
     prices: PriceList
     services: Services
+    speech: SpeechDesk
 
 
 class Server:
@@ -205,7 +207,7 @@ class Server:
             loop=services.loop,
             keep_deliveries=timedelta(days=settings.delivery_retention_days),
         )
-        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services)
+        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services, speech)
 
     async def _start_engine(self, stack: AsyncExitStack) -> tuple[MediaEngine, MediaLegs]:
         settings = self.settings
@@ -367,6 +369,10 @@ class Server:
     def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
         """What happened in a room."""
         return self._running.services.rooms.entries(room)
+
+    async def voices(self) -> Sequence[OfferedVoice]:
+        """What texts may be spoken with."""
+        return await self._running.speech.offered()
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed."""

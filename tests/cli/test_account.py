@@ -94,8 +94,8 @@ def test_caller_ids(run: Any) -> None:
     assert run("account", "caller-id", "add", "+46701234567", "--trusted", "--json").json["number"] == "+46701234567"
 
 
-def _answered(running: Any, keys: Any) -> threading.Thread:
-    """Somebody who answers the verifying call and keys in what `keys` makes of the order."""
+def _answered(running: Any, keys: Any, actions: Any = None) -> threading.Thread:
+    """Somebody who answers the verifying call and keys in what `keys` makes of the order, or did these `actions`."""
 
     async def answer() -> None:
         view = await running.board.until_live()
@@ -110,7 +110,7 @@ def _answered(running: Any, keys: Any) -> threading.Thread:
                 created=view.created,
                 state="success",
                 cause="normal",
-                actions=({"ivr": "sound/beep", "result": keys()},),
+                actions=({"ivr": "en_US/…", "result": keys()},) if actions is None else actions,
             )
         )
         del running.board.live[CallId(view.id)]
@@ -140,6 +140,35 @@ def test_a_wrong_code_verifies_nothing(run: Any, running: Any) -> None:
     assert refused.status == 1
     assert "the code was not keyed in (the call ended: normal)" in refused.err
     assert run("account", "caller-id", "list", "--account", "Main", "--json").json == []
+
+
+def _read_out(run: Any, running: Any, monkeypatch: Any, typed: str, actions: Any) -> tuple[Any, str]:
+    """What the command did, and what the call said."""
+    monkeypatch.setattr("offhook.cli.account.secrets.randbelow", lambda _below: 8970)
+    monkeypatch.setattr("typer.prompt", lambda *_words, **_options: typed)
+    answering = _answered(running, None, actions)
+    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main", "--read-out")
+    answering.join()
+    (order,) = running.board.orders
+    (sound,) = order.start.flow.steps[0].verb.sounds
+    return added, sound.text
+
+
+def test_a_code_is_read_out(run: Any, running: Any, monkeypatch: Any) -> None:
+    added, said = _read_out(run, running, monkeypatch, "008 970", ({"play": "…", "result": "ok"},))
+    assert added.status == 0, added.err
+    assert "is: 0 0 8, 9 7 0. I repeat: 0 0 8, 9 7 0." in said
+    assert "008970" not in added.err + added.out
+
+
+def test_another_code_than_was_read_out(run: Any, running: Any, monkeypatch: Any) -> None:
+    refused, _ = _read_out(run, running, monkeypatch, "123456", ({"play": "…", "result": "ok"},))
+    assert (refused.status, "not the code" in refused.err) == (1, True)
+
+
+def test_a_code_that_nobody_heard(run: Any, running: Any, monkeypatch: Any) -> None:
+    refused, _ = _read_out(run, running, monkeypatch, "008970", ())
+    assert (refused.status, "nobody heard the code" in refused.err) == (1, True)
 
 
 def test_a_fallback(run: Any) -> None:

@@ -20,6 +20,7 @@ from offhook.web.api import (
     native_events,
     native_numbers,
     native_rooms,
+    native_speech,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,15 @@ def test_commands(command: str) -> None:
 
 def native_routes() -> list[str]:
     found = ["GET /v1/status"]
-    for routes in (native_accounts, native_numbers, native_calls, native_events, native_deliveries, native_rooms):
+    for routes in (
+        native_accounts,
+        native_numbers,
+        native_calls,
+        native_events,
+        native_deliveries,
+        native_rooms,
+        native_speech,
+    ):
         for route in routes.router.routes:
             found += [f"{method} {route.path}" for method in route.methods]  # type: ignore[attr-defined]
     return sorted(found)

@@ -9,6 +9,7 @@ from typing import Any
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime.outbox import owed_again
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
+from offhook.runtime.speech.desk import OfferedVoice
 from offhook.storage.keys import new_id
 from offhook.storage.rows import CallRow, DeliveryRow, EventRow
 from offhook.storage.store import Storage
@@ -28,6 +29,7 @@ class Board:
         """Calls for which something is still to be delivered."""
         self.directory_changes = 0
         self.replayed: list[str] = []
+        self.offered_voices: list[OfferedVoice] = []
         self.open_rooms: list[tuple[RoomView, Sequence[RoomEntry]]] = []
         self.full = False
         self.broken = False
@@ -108,6 +110,9 @@ class Board:
 
     def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
         return next((entries for view, entries in self.open_rooms if view.room == room), ())
+
+    async def voices(self) -> Sequence[OfferedVoice]:
+        return self.offered_voices
 
     def directory_changed(self) -> None:
         self.directory_changes += 1

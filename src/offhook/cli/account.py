@@ -1,5 +1,6 @@
 """`offhook account`: accounts, their balance, the caller IDs they may show."""
 
+import json
 import secrets
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,8 @@ __all__ = ["account"]
 
 CODE_DIGITS = 6
 CODE_WAIT_S = 30
+KEY_IN = "en_US/Somebody wants to show this telephone number as their own. If you agree, key in the code you were told."
+READ_OUT = "en_US/The code to verify this telephone number is: {code}. I repeat: {code}. Goodbye."
 
 account = typer.Typer(no_args_is_help=True, help="Accounts, their balance, the caller IDs they may show.")
 caller_id = typer.Typer(no_args_is_help=True, help="Numbers that an account may show though they are not ours.")
@@ -225,6 +228,9 @@ def _show_keys(found: dict[str, Any], as_json: bool) -> None:
 def add_caller_id(
     number: Annotated[str, typer.Argument(help="With + and country.")],
     trusted: Annotated[bool, typer.Option("--trusted", help="You know that it is theirs: no call is made.")] = False,
+    read_out: Annotated[
+        bool, typer.Option("--read-out", help="The call reads a code out, to be typed here; else it is keyed in there.")
+    ] = False,
     which: AccountOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -235,7 +241,7 @@ def add_caller_id(
     """
     with connect(settings_of(config)) as server:
         if not trusted:
-            _verify(server, number, which)
+            _verify(server, number, which, read_out)
         added = server.post(path("accounts", which or "-", "caller-ids"), {"number": number})
     if as_json:
         show_json(added)
@@ -243,19 +249,33 @@ def add_caller_id(
         console().print(f"{added['number']} may be shown by {added['account']}")
 
 
-def _verify(server: Connection, number: str, which: str | None) -> None:
-    """Calls the number; who answers keys in what stands here. Raises `CliError`."""
+def _verify(server: Connection, number: str, which: str | None, read_out: bool) -> None:
+    """Calls the number; who answers keys in what stands here, or is told what is to be typed here. Raises `CliError`.
+
+    The account's own list of calls shows what was read out: that way is for an operator who trusts whoever can read it.
+    """
     if not server.online:
         raise CliError(
             "the number is to be called, and no server runs: start one with offhook serve,"
             " or add --trusted if you know that the number is theirs"
         )
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
-    error_console().print(f"Calling {number}. When it is answered, and after the beep, key in: [bold]{code}[/bold]")
-    flow = f'{{"ivr": "sound/beep", "digits": {CODE_DIGITS}, "timeout": {CODE_WAIT_S}, "repeat": 3}}'
+    if read_out:
+        error_console().print(f"Calling {number}. A code of {CODE_DIGITS} digits will be read out to who answers.")
+        told = READ_OUT.format(code=", ".join(" ".join(code[at : at + 3]) for at in range(0, CODE_DIGITS, 3)))
+        flow = json.dumps({"play": told, "skippable": False})
+    else:
+        error_console().print(f"Calling {number}. When it is answered, key in: [bold]{code}[/bold]")
+        flow = json.dumps({"ivr": KEY_IN, "digits": CODE_DIGITS, "timeout": CODE_WAIT_S, "repeat": 3})
     call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
     ended = follow(server, call["id"], lambda _event: None)
-    if not any(secrets.compare_digest(str(action.get("result", "")), code) for action in ended["actions"]):
+    if read_out:
+        if not any("play" in action for action in ended["actions"]):
+            raise CliError(f"nobody heard the code (the call ended: {ended['cause'] or ended['state']}); try again")
+        typed = "".join(sign for sign in typer.prompt("The code that was read out", err=True) if sign.isdecimal())
+        if not secrets.compare_digest(typed, code):
+            raise CliError("that was not the code; try again, with a new one")
+    elif not any(secrets.compare_digest(str(action.get("result", "")), code) for action in ended["actions"]):
         raise CliError(
             f"the code was not keyed in (the call ended: {ended['cause'] or ended['state']});"
             " try again, or add --trusted if you know that the number is theirs"

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlencode
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
+from offhook.runtime.speech.desk import OfferedVoice
 from offhook.storage.database import DatabaseError
 from offhook.storage.deliveries import OWED
 from offhook.storage.keys import KeyFileError
@@ -151,8 +152,9 @@ class _Http:
 class _Nobody:
     """The switchboard of a server that does not run."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, settings: Settings) -> None:
         self._storage = storage
+        self._settings = settings
 
     async def place_call(self, order: CallOrder) -> CallView:
         raise Overloaded("no server runs; start one with: offhook serve")
@@ -188,6 +190,15 @@ class _Nobody:
     def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
         return ()
 
+    async def voices(self) -> Sequence[OfferedVoice]:
+        from offhook.runtime.speech.engines import speech_desk
+
+        desk = speech_desk(self._settings)
+        try:
+            return await desk.offered()
+        finally:
+            await desk.close()
+
     def directory_changed(self) -> None:
         """Whoever starts next reads it."""
 
@@ -214,7 +225,7 @@ class _InProcess:
             raise CliError(f"{settings.data_dir} cannot be used ({error.strerror}); check data_dir") from None
         logging.getLogger("offhook").addHandler(logging.NullHandler())
         self._token = AdminToken.make(settings.data_dir)
-        self._app = create_native(_Nobody(self._storage), self._storage, settings, self._token)
+        self._app = create_native(_Nobody(self._storage, settings), self._storage, settings, self._token)
         self._secret = (settings.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
 
     def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:

@@ -15,6 +15,7 @@ from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
 from offhook.cli.phone import run as run_phone
 from offhook.cli.serve import serve
+from offhook.cli.speech import say, voices
 from offhook.cli.trunk import trunk
 
 __all__ = ["app", "main"]
@@ -53,6 +54,8 @@ app.command("call")(call)
 app.command("calls")(calls)
 app.command("timeline")(timeline)
 app.add_typer(deliveries, name="deliveries")
+app.command("voices")(voices)
+app.command("say")(say)
 app.command("doctor")(doctor)
 
 

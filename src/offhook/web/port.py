@@ -11,6 +11,7 @@ from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
+from offhook.runtime.speech.desk import OfferedVoice
 from offhook.storage.rows import DeliveryRow
 
 __all__ = ["CallOrder", "Overloaded", "ServerPort"]
@@ -82,6 +83,9 @@ class ServerPort(Protocol):
 
     def room_log(self, room: RoomName) -> Sequence[RoomEntry]:
         """The log of a room that there is, oldest first; of another, nothing."""
+
+    async def voices(self) -> Sequence[OfferedVoice]:
+        """What texts may be spoken with."""
 
     def directory_changed(self) -> None:
         """Trunks, numbers or phones have changed: registrations are to follow."""

@@ -22,6 +22,7 @@ from offhook.web.api import (
     native_events,
     native_numbers,
     native_rooms,
+    native_speech,
 )
 from offhook.web.api.native_request import Admin, Native, NativeError
 from offhook.web.auth import AdminToken
@@ -54,6 +55,7 @@ def create_native(
     app.include_router(native_events.router)
     app.include_router(native_deliveries.router)
     app.include_router(native_rooms.router)
+    app.include_router(native_speech.router)
     app.get("/v1/status", tags=["status"])(status)
     app.add_exception_handler(NativeError, _native_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
