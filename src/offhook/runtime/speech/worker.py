@@ -11,13 +11,9 @@ import struct
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from offhook.runtime.speech.provider import SpeechFailed
 
 __all__ = ["Frame", "Workers"]
-
-log = structlog.get_logger(__name__)
 
 FRAME_MAX_BYTES = 16 * 1024 * 1024
 """Minutes of sound in one piece; what announces more talks nonsense."""
@@ -113,7 +109,6 @@ class Workers:
         except OSError as error:
             raise SpeechFailed(f"{self._name} cannot be started ({error.strerror})") from None
         self._all.add(process)
-        log.debug("speech.worker", engine=self._name, pid=process.pid)
         return process
 
     async def _kill(self, process: asyncio.subprocess.Process) -> None:
