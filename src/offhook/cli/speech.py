@@ -1,6 +1,7 @@
 """`offhook voices` and `offhook say`: who can speak, and what it sounds like on a telephone."""
 
 import asyncio
+import io
 import wave
 from pathlib import Path
 from typing import Annotated
@@ -51,12 +52,14 @@ def say(
     settings = settings_of(config)
     speech = Speech(text=text, language=language or settings.speech_language, voice=voice)
     samples = asyncio.run(_spoken(settings, speech))
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(samples.astype("<i2").tobytes())
     try:
-        with wave.open(str(out), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE_HZ)
-            file.writeframes(samples.astype("<i2").tobytes())
+        out.write_bytes(content.getvalue())
     except OSError as error:
         raise CliError(f"{out} cannot be written ({error.strerror})") from None
     console().print(f"{out}: {len(samples) / SAMPLE_RATE_HZ:.1f} s", markup=False)
