@@ -43,8 +43,9 @@ from offhook.runtime.sip_sockets import ListenAddress
 from offhook.runtime.sound.cache import SoundCache
 from offhook.runtime.sound.fetch import HttpSoundFetcher
 from offhook.runtime.sound.library import SoundLibrary
-from offhook.runtime.speech.desk import OfferedVoice, SpeechDesk
+from offhook.runtime.speech.desk import SpeechDesk
 from offhook.runtime.speech.engines import speech_desk
+from offhook.runtime.speech.provider import OfferedVoice
 from offhook.runtime.supervisor import Supervisor
 from offhook.runtime.switchboard import CallOrder, Switchboard
 from offhook.runtime.trunk_hosts import TrunkHosts

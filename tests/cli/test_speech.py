@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from offhook.runtime.speech.desk import OfferedVoice
+from offhook.runtime.speech.provider import OfferedVoice
 
 
 def test_voices_without_a_server(run: Any) -> None:
@@ -36,6 +36,12 @@ def test_what_is_said_is_written(run: Any, tmp_path: Path) -> None:
     assert 1 < len(samples) / 8000 < 4
     assert np.max(np.abs(samples)) > 5000
     assert f"pin.wav: {len(samples) / 8000:.1f} s" in said.out
+
+
+def test_how_it_was_said_as_json(run: Any, tmp_path: Path) -> None:
+    said = run("say", "Ring 08-123 456", "-o", str(tmp_path / "a.wav"), "--language", "sv", "--json").json
+    assert (said["engine"], said["name"], said["read"]) == ("espeak", "f5", "Ring 0 8, 1 2 3, 4 5 6")
+    assert said["seconds"] > 1
 
 
 def test_what_is_not_as_asked_is_told(run: Any, tmp_path: Path) -> None:

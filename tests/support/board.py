@@ -9,7 +9,7 @@ from typing import Any
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime.outbox import owed_again
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
-from offhook.runtime.speech.desk import OfferedVoice
+from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.keys import new_id
 from offhook.storage.rows import CallRow, DeliveryRow, EventRow
 from offhook.storage.store import Storage

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlencode
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
-from offhook.runtime.speech.desk import OfferedVoice
+from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.database import DatabaseError
 from offhook.storage.deliveries import OWED
 from offhook.storage.keys import KeyFileError

@@ -4,7 +4,7 @@ import asyncio
 import io
 import wave
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from offhook.cli.output import ConfigOption, JsonOption, console, error_console,
 from offhook.config import Settings
 from offhook.flow.verbs import Speech
 from offhook.media.frames import SAMPLE_RATE_HZ, Samples
+
+if TYPE_CHECKING:
+    from offhook.runtime.speech.desk import SpeechPlan
 
 __all__ = ["say", "voices"]
 
@@ -43,6 +46,7 @@ def say(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The WAV to write: 8000 Hz, 16 bits.")],
     voice: Annotated[str, typer.Option(help="man, woman, or a name of speech_voices.")] = "",
     language: Annotated[str, typer.Option(help="sv, en_US, …; default: the setting speech_language.")] = "",
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Speak a text into a file, to listen to what callers would hear; needs no server.
@@ -51,7 +55,9 @@ def say(
     """
     settings = settings_of(config)
     speech = Speech(text=text, language=language or settings.speech_language, voice=voice)
-    samples = asyncio.run(_spoken(settings, speech))
+    plan, samples = asyncio.run(_spoken(settings, speech))
+    if plan.warning:
+        error_console().print(f"warning: {plan.warning}", markup=False)
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setnchannels(1)
@@ -62,10 +68,15 @@ def say(
         out.write_bytes(content.getvalue())
     except OSError as error:
         raise CliError(f"{out} cannot be written ({error.strerror})") from None
-    console().print(f"{out}: {len(samples) / SAMPLE_RATE_HZ:.1f} s", markup=False)
+    seconds = round(len(samples) / SAMPLE_RATE_HZ, 3)
+    if as_json:
+        engine, voice = plan.provider.name, plan.utterance.voice
+        show_json({"file": str(out), "seconds": seconds, "engine": engine, "name": voice, "read": plan.utterance.text})
+    else:
+        console().print(f"{out}: {seconds:.1f} s", markup=False)
 
 
-async def _spoken(settings: Settings, speech: Speech) -> Samples:
+async def _spoken(settings: Settings, speech: Speech) -> "tuple[SpeechPlan, Samples]":
     """Raises `CliError`."""
     # Here and not above: what speaks takes longer to load than the other commands take to run.
     from offhook.runtime.sound.decode import BadSource
@@ -74,9 +85,7 @@ async def _spoken(settings: Settings, speech: Speech) -> Samples:
     desk = speech_desk(settings)
     try:
         plan = await desk.plan(speech)
-        if plan.warning:
-            error_console().print(f"warning: {plan.warning}", markup=False)
-        return await desk.speak(plan)
+        return plan, await desk.speak(plan)
     except BadSource as error:
         raise CliError(str(error)) from None
     finally:

@@ -11,7 +11,7 @@ from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
-from offhook.runtime.speech.desk import OfferedVoice
+from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.rows import DeliveryRow
 
 __all__ = ["CallOrder", "Overloaded", "ServerPort"]

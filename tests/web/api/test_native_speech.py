@@ -4,7 +4,7 @@ import pytest
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN
 
-from offhook.runtime.speech.desk import OfferedVoice
+from offhook.runtime.speech.provider import OfferedVoice
 
 
 @pytest.mark.parametrize("account", [None, MAIN])

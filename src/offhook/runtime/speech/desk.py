@@ -19,10 +19,19 @@ from offhook.flow.verbs import Speech
 from offhook.media.frames import Samples
 from offhook.runtime.sound.decode import BadSource
 from offhook.runtime.speech.levels import telephone_sound
-from offhook.runtime.speech.provider import MAN, WOMAN, Piece, SpeechFailed, SpeechProvider, Utterance, Voice
+from offhook.runtime.speech.provider import (
+    MAN,
+    WOMAN,
+    OfferedVoice,
+    Piece,
+    SpeechFailed,
+    SpeechProvider,
+    Utterance,
+    Voice,
+)
 from offhook.runtime.speech.words import written_out
 
-__all__ = ["SPEECH_MAX_CHARS", "SPEECH_MAX_S", "OfferedVoice", "SpeechDesk", "SpeechPlan", "spoken_language"]
+__all__ = ["SPEECH_MAX_CHARS", "SPEECH_MAX_S", "SpeechDesk", "SpeechPlan", "spoken_language"]
 
 log = structlog.get_logger(__name__)
 
@@ -53,18 +62,6 @@ class SpeechPlan:
     """The same for texts that sound the same."""
     warning: str = ""
     """What was not as the customer asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedVoice:
-    """What a customer may ask for, and what speaks then."""
-
-    language: str
-    """Empty: any."""
-    voice: str
-    engine: str
-    name: str
-    """The engine's own name for the voice."""
 
 
 class SpeechDesk:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from offhook.media.frames import Samples
 
-__all__ = ["MAN", "WOMAN", "Piece", "SpeechFailed", "SpeechProvider", "Utterance", "Voice"]
+__all__ = ["MAN", "WOMAN", "OfferedVoice", "Piece", "SpeechFailed", "SpeechProvider", "Utterance", "Voice"]
 
 MAN, WOMAN = "man", "woman"
 
@@ -29,6 +29,18 @@ class Voice:
     """The engine's own name: `slt`, `+f5`, a model's path."""
     gender: str = ""
     """`man` or `woman`, where the engine has both for each language."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedVoice:
+    """What a customer may ask for, and what speaks then."""
+
+    language: str
+    """Empty: any."""
+    voice: str
+    engine: str
+    name: str
+    """The engine's own name for the voice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
