@@ -30,7 +30,7 @@ from offhook.call.runner import Runner
 from offhook.call.stage import MAIN, ScriptId, Stage, Standing
 from offhook.flow.interpreter import End
 from offhook.flow.program import Flow, Next, Step
-from offhook.flow.verbs import Dial, Gather, Hangup, HangupAs, NumberTarget, Play, Record, UrlSound, Verb
+from offhook.flow.verbs import Dial, Gather, Hangup, HangupAs, NumberTarget, Pause, Play, Record, UrlSound, Verb
 from offhook.flow.view import CallId, CallView, Cause, Direction
 
 HELLO = Play(sounds=(UrlSound(url="https://app.example/hello.wav"),))
@@ -165,6 +165,38 @@ def test_one_that_is_dropped_falls_silent_and_its_leg_stays() -> None:
     assert list(desk.facts.scripts) == [MAIN]
 
 
+def test_one_that_gathers_keys_falls_silent_too() -> None:
+    desk = Desk(WAITS)
+    script = desk.beside(flow(MENU))
+    prepare = desk.said()[-1]
+    assert isinstance(prepare, PrepareSound)
+    desk.runner.hear(SoundReady(request=prepare.request, handle="h", duration_ms=1))
+    desk.said()
+    desk.stage.drop_script(script)
+    desk.runner.hear(LegHeld(leg=B, held=False))
+    assert [type(each) for each in desk.said()] == [StopPlayback]
+
+
+def test_one_that_pauses_has_nothing_to_fall_silent_about() -> None:
+    desk = Desk(WAITS)
+    script = desk.beside(flow(Pause(seconds=9.0)))
+    desk.said()
+    desk.stage.drop_script(script)
+    desk.runner.hear(LegHeld(leg=B, held=False))
+    assert desk.said() == []
+    assert desk.runner.deadlines() == [60.0], "of the Dial alone"
+
+
+def test_one_whose_end_crosses_its_being_dropped_ends_once() -> None:
+    """Both are wished for in one step; whichever is granted first counts."""
+    desk = Desk(WAITS)
+    script = desk.stage.begin_script(B, flow(Hangup()))
+    desk.stage.drop_script(script)
+    desk.runner.hear(LegHeld(leg=B, held=False))
+    assert len(desk.notes("script.ended")) == 1
+    assert desk.over == []
+
+
 def test_one_that_waits_for_a_document_can_be_dropped() -> None:
     desk = Desk(WAITS)
     script = desk.beside(ask(WHISPER))
@@ -203,6 +235,8 @@ def test_a_document_that_fails_ends_its_own_flow_alone() -> None:
     (fetch,) = [each for each in desk.said() if isinstance(each, FetchDocument)]
     desk.runner.hear_customer(DocumentFailed(request=fetch.request, cause=Cause.HOOK_FAILED, detail="HTTP 500"))
     assert desk.notes("script.ended") == [{"cause": "hook_failed", "script": 1, "leg": B}]
+    (failed,) = desk.notes("hook.failed")
+    assert (failed["script"], failed["leg"]) == (1, B)
     assert desk.over == []
     assert list(desk.facts.scripts) == [MAIN]
 

@@ -9,7 +9,10 @@ import pytest_asyncio
 from tests.support.baresip import BARESIP, MODULES
 from tests.support.engine_binary import engine_binary
 from tests.support.exchange import Exchange, exchange
+from tests.support.house import House, running
 from tests.support.sipp import SIPP
+
+from offhook.runtime import supervisor
 
 HERE = Path(__file__).parent
 BUILD_AND_TEST_S = 600
@@ -49,3 +52,12 @@ async def ready(request: pytest.FixtureRequest) -> None:
     if "ex" in request.fixturenames:
         made: Exchange = request.getfixturevalue("ex")
         await made.settled()
+
+
+@pytest.fixture
+async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """A server of this process for one test."""
+    # Whether calls are refused under load is tried elsewhere; here the machine may be busy.
+    monkeypatch.setattr(supervisor, "REFUSE_ABOVE_S", 3600.0)
+    async with running() as made:
+        yield made

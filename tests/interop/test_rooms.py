@@ -5,147 +5,17 @@ one.
 """
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from tests.support.calls import flow
-from tests.support.customer import Customer, customer
-from tests.support.ports import free_port
-from tests.support.rtp_party import RtpPeer, pressed, rtp_peer, spoken
-from tests.support.sip_peer import SipPeer, Talk, media_of, sdp, sip_peer
-from tests.support.sound_checks import ALAW, ULAW, Law, Samples, find, voice, write_wav
+from tests.support.house import AMONG_OTHERS, NOT_HEARD, WITHIN_S, House, Phone
+from tests.support.rtp_party import pressed
+from tests.support.sound_checks import ULAW, voice
 
-from offhook.app import Server
-from offhook.config import Settings
-from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.document import Document
-from offhook.flow.verbs import Beeps, Conference, Enqueue, NumberTarget, Play, TakeFromQueue, UrlSound, Verb
-from offhook.flow.view import CallId
+from offhook.flow.verbs import Beeps, Conference, Enqueue, Play, TakeFromQueue, UrlSound
 from offhook.media.tones import tone
-from offhook.runtime import supervisor
-from offhook.runtime.switchboard import CallOrder
 
 pytestmark = [pytest.mark.interop]
-
-ACCOUNT = "u" + "0123456789abcdef" * 2
-OURS = "+46101000001"
-HEARD, NOT_HEARD = 0.9, 0.35
-AMONG_OTHERS = 0.5
-"""Of two voices at once each is seven tenths of the whole; a voice that is not there is a tenth."""
-WITHIN_S = 15.0
-POLL_S = 0.05
-RTP_PORTS = 200
-
-
-async def until(done: Callable[[], bool], seen: Callable[[], str]) -> None:
-    """Waits for something with a deadline; `seen` says what there is instead."""
-    deadline = asyncio.get_running_loop().time() + WITHIN_S
-    while not done():
-        assert asyncio.get_running_loop().time() < deadline, f"after {WITHIN_S} s: {seen()}"
-        await asyncio.sleep(POLL_S)
-
-
-@dataclass(slots=True)
-class Phone:
-    """Somebody in a call: signalling, and a mouth and an ear."""
-
-    call: CallId
-    talk: Talk
-    sound: RtpPeer
-    law: Law
-
-    async def says(self, samples: Samples) -> None:
-        self.sound.say(*spoken(samples, self.law))
-        await self.sound.said()
-
-    async def hears(self, wanted: Samples, at_least: float = HEARD) -> None:
-        """Waits until a sound has been heard."""
-        await until(lambda: self.heard(wanted) >= at_least, lambda: f"heard with likeness {self.heard(wanted):.2f}")
-
-    def heard(self, wanted: Samples) -> float:
-        return find(self.sound.heard(), wanted).likeness
-
-
-class House:
-    """A server, a carrier behind it, and the customer's application."""
-
-    def __init__(self, server: Server, carrier: SipPeer, app: Customer, stack: AsyncExitStack) -> None:
-        self.server = server
-        self.carrier = carrier
-        self.app = app
-        self._stack = stack
-        self._phones = 0
-
-    async def phone(self, *verbs: Verb, law: Law = ALAW) -> Phone:
-        """Call a phone that answers and runs these verbs."""
-        self._phones += 1
-        number = f"+467000000{self._phones:02d}"
-        view = self.server._running.switchboard.place(
-            CallOrder(
-                owner=ACCOUNT,
-                from_=OURS,
-                target=NumberTarget(number=number),
-                start=flow(*verbs),
-                hangup_hook=None,
-                ring_timeout_s=30.0,
-                dialect=DIALECTS["elks"],
-            )
-        )
-        sound = self._stack.enter_context(rtp_peer(law))
-        talk = await self.carrier.called()
-        assert talk.first is not None
-        sound.remote = media_of(talk.first.body)
-        await talk.answer(sdp("127.0.0.1", sound.port, law))
-        return Phone(view.id, talk, sound, law)
-
-    async def talking(self, count: int) -> None:
-        """Wait until so many parties hear others."""
-
-        def state() -> list[str]:
-            return [each.state for room in self.server.rooms() for each in room.guests]
-
-        await until(lambda: state().count("talking") == count, lambda: f"they are {state()}")
-
-    async def rooms_are_empty(self) -> None:
-        """Wait until nothing is left of any room."""
-        counts = self.server._running.services.rooms.counts
-        await until(lambda: not any(counts().values()), lambda: f"left are {counts()}")
-
-
-@pytest.fixture
-async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    # Whether calls are refused under load is tried elsewhere; here the machine may be busy.
-    monkeypatch.setattr(supervisor, "REFUSE_ABOVE_S", 3600.0)
-    async with running() as made:
-        yield made
-
-
-@asynccontextmanager
-async def running() -> AsyncIterator[House]:
-    first = free_port() & ~1
-    with tempfile.TemporaryDirectory(prefix="offhook-") as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            http_listen="127.0.0.1:0",
-            sip_listen="udp:127.0.0.1:0",
-            bootstrap_account=f"{ACCOUNT}:a-secret-for-tests",
-            engine_orphan_s=1,
-            rtp_ports=f"{first}-{first + RTP_PORTS}",
-            dev=True,
-        )
-        async with Server(settings) as server, customer() as app, AsyncExitStack() as stack:
-            port = int(server.sip_addresses[0].rpartition(":")[2])
-            carrier = await stack.enter_async_context(sip_peer(("127.0.0.1", port)))
-            server._running.storage.directory.add_trunk(
-                name="carrier", address=f"sip:127.0.0.1:{carrier.port}", prefixes=("+46",)
-            )
-            server.directory_changed()
-            yield House(server, carrier, app, stack)
-
 
 # ── a conference ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,7 +59,7 @@ async def test_two_who_speak_at_once_are_both_heard_by_the_third(house: House) -
 
 async def test_music_until_it_begins_then_tones_and_voices_and_what_each_runs_next(house: House) -> None:
     after = voice(105, 1.0)
-    url = house.app.serve("/after.wav", write_wav(house.server.settings.data_dir / "after.wav", after).read_bytes())
+    url = house.serves("/after.wav", after)
     guest = await house.phone(Conference(room="board", starts=False), Play(sounds=(UrlSound(url=url),)))
     await guest.hears(tone("music")[:16_000])
     chair = await house.phone(Conference(room="board", ends=True))
@@ -246,7 +116,7 @@ async def test_an_agent_takes_callers_in_their_order_and_both_sides_may_hang_up(
 
 async def test_an_agent_waits_with_music_and_the_caller_is_briefed(house: House) -> None:
     notice = voice(114, 1.5)
-    sound = house.app.serve("/notice.wav", write_wav(house.server.settings.data_dir / "n.wav", notice).read_bytes())
+    sound = house.serves("/notice.wav", notice)
     briefing = house.app.on("/briefing", {"play": sound})
     agent = await house.phone(TakeFromQueue(queue="help", briefing=Document(url=briefing)))
     await agent.hears(tone("music")[:8_000])

@@ -77,10 +77,10 @@ class Runner:
         script.asked = None
         if isinstance(event, DocumentArrived):
             script.failed = None
-            self._stage.note("hook.answered", request=event.request, warnings=list(event.warnings) or None)
+            self._note(script, "hook.answered", request=event.request, warnings=list(event.warnings) or None)
             self._go(script, *script.position.apply(interpreter.DocumentRead(flow=event.flow)))
         else:
-            self._stage.note("hook.failed", request=event.request, cause=event.cause.value, detail=event.detail)
+            self._note(script, "hook.failed", request=event.request, cause=event.cause.value, detail=event.detail)
             self._go(script, *script.position.apply(self._after_failure(script, event)))
         self._settle()
 
