@@ -7,10 +7,15 @@ from dataclasses import replace
 
 from tests.support.calls import flow
 
+from offhook.call.commands import CallerBriefed, EnterQueue, LeaveRoom, LegId, StayInRoom, VisitId
+from offhook.call.events import Event, Now, RoomEnd, RoomLeft, RoomWaits
 from offhook.flow.document import Document
 from offhook.flow.program import Flow
 from offhook.flow.verbs import Beeps, Conference, Enqueue, NamedSound, Play, TakeFromQueue
+from offhook.flow.view import CallId
 from offhook.testing import read_scenario, simulate
+from offhook.testing.clock import Clock
+from offhook.testing.rooms import SimulatedRooms
 from offhook.testing.trace import trace_text
 
 ANN, BOB, AGENT, OTHER = "+1", "+2", "+8", "+9"
@@ -264,3 +269,40 @@ def test_a_conference_has_its_own_flow_for_the_waiting() -> None:
         "2.0 +2 joins conference r muted",
         "2.0 +1 hears no more",
     ]
+
+
+class Restored:
+    """A call that has come back, and what it is told."""
+
+    id = CallId("1" * 32)
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
+
+    def address(self, leg: LegId) -> str:
+        return "+1"
+
+    def talks(self, leg: LegId) -> None:
+        """It is joined with nobody."""
+
+
+def test_a_call_that_has_come_back_is_told_where_it_stands() -> None:
+    clock, call, visit = Clock(), Restored(), VisitId(1)
+    said: list[str] = []
+    rooms = SimulatedRooms(clock, lambda: Now(clock.now, clock.now), said.append, restarts=True)
+    rooms.hear(call, EnterQueue(visit=visit, leg=LegId(0), queue="q"))
+    rooms.hear(call, StayInRoom(visit=visit))
+    rooms.hear(call, StayInRoom(visit=VisitId(2)))
+    while clock.next is not None:
+        clock.step()
+    waits = RoomWaits(visit=visit, position=1)
+    gone = RoomLeft(visit=VisitId(2), why=RoomEnd.OVER)
+    assert sorted(map(str, call.told)) == sorted(map(str, [waits, waits, gone]))
+    rooms.hear(call, CallerBriefed(visit=VisitId(2)))
+    rooms.hear(call, LeaveRoom(visit=visit))
+    while clock.next is not None:
+        clock.step()
+    assert rooms.all_closed

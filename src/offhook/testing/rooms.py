@@ -20,7 +20,7 @@ from offhook.call.commands import (
     Wish,
 )
 from offhook.call.conference import ConferenceRoom
-from offhook.call.events import Event, Now, RoomBriefs, RoomLeft, RoomWaits
+from offhook.call.events import Event, Now, RoomBriefs, RoomEnd, RoomLeft, RoomWaits
 from offhook.call.queue import QueueRoom
 from offhook.call.room import (
     Briefed,
@@ -35,6 +35,7 @@ from offhook.call.room import (
     RoomKind,
     RoomName,
     RoomNote,
+    Stays,
     Tell,
     Unmix,
     Went,
@@ -112,8 +113,11 @@ class SimulatedRooms:
                 self._clock.after(0.0, lambda: self._goes_on(name, event))
             case CallerBriefed() | LeaveRoom():
                 pass
+            case StayInRoom() if key in self._visits:
+                guest, name = self._visits[key]
+                self._clock.after(0.0, lambda: self._goes_on(name, Stays(guest=guest)))
             case StayInRoom():
-                raise NotImplementedError("calls of a scenario are restored as they were and have nothing to say again")
+                self._clock.after(0.0, lambda: member.tell(RoomLeft(visit=said.visit, why=RoomEnd.OVER)))
             case _:
                 assert_never(said)
 
