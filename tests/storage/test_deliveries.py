@@ -155,6 +155,18 @@ async def test_a_call_that_is_erased_takes_what_was_posted_with_it(storage: Stor
     assert [row.id for row in page.rows] == ["msg_1"], "what is owed is still owed"
 
 
+async def test_what_was_still_owed_to_an_erased_call_goes_when_it_is_done(storage: Storage) -> None:
+    call(storage, OVER, "success")
+    call(storage, LIVE, "success")
+    await saved(storage, delivery(1), delivery(2), delivery(3, call=LIVE))
+    storage.records.erase_call(OVER, T0)
+    await saved(storage, done(1, "delivered"), done(3, "delivered", call=LIVE))
+    storage.deliveries.forget_erased(T0)
+    await storage.deliveries.flush(5.0)
+    page = await storage.read(lambda connection: deliveries_page(connection, None))
+    assert [row.id for row in page.rows] == ["msg_3", "msg_2"]
+
+
 async def test_together_is_the_writers(storage: Storage) -> None:
     with storage.deliveries.together():
         storage.deliveries.save(delivery(1))

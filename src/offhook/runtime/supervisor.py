@@ -144,6 +144,7 @@ class Supervisor:
         """Delete posts and recordings that are too old, of these the file first. Returns how many recordings."""
         at = datetime.now(UTC)
         self._storage.deliveries.forget_done(at - self._keep_deliveries)
+        self._storage.deliveries.forget_erased(at - timedelta(seconds=2 * HOUSEKEEPING_S))
         self._storage.idempotency.forget_before(at - KEEP_KEYS)
         rows = await self._storage.read(lambda connection: expired_recordings(connection, at))
         removed = 0

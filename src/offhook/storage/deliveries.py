@@ -75,6 +75,10 @@ class Deliveries:
         """Removes what was delivered or given up before then."""
         self._writer.put(statements.DELETE_DELIVERIES_DONE_BEFORE, {"before": before})
 
+    def forget_erased(self, since: datetime) -> None:
+        """Removes what was delivered or given up since then of calls that their customers have deleted."""
+        self._writer.put(statements.DELETE_DELIVERIES_OF_ERASED_CALLS, {"since": since})
+
     def together(self) -> AbstractContextManager[None]:
         """What is written within is one transaction."""
         return self._writer.together()

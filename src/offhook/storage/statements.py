@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Executable, Table, bindparam, delete, insert, update
+from sqlalchemy import Executable, Table, bindparam, delete, exists, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from offhook.storage import schema
@@ -11,6 +11,7 @@ __all__ = [
     "DELETE_CALLER_ID",
     "DELETE_DELIVERIES_DONE_BEFORE",
     "DELETE_DELIVERIES_OF_CALL",
+    "DELETE_DELIVERIES_OF_ERASED_CALLS",
     "DELETE_EVENTS",
     "DELETE_FACT",
     "DELETE_IDEMPOTENCY_KEY",
@@ -73,6 +74,10 @@ DELETE_NUMBER = delete(schema.numbers).where(schema.numbers.c.id == bindparam("o
 DELETE_TRUNK = delete(schema.trunks).where(schema.trunks.c.id == bindparam("of_id"))
 DELETE_EVENTS = delete(schema.events).where(schema.events.c.call_id == bindparam("of_call"))
 DELETE_DELIVERIES_DONE_BEFORE = delete(schema.outbox).where(schema.outbox.c.done < bindparam("before"))
+DELETE_DELIVERIES_OF_ERASED_CALLS = delete(schema.outbox).where(
+    schema.outbox.c.done >= bindparam("since"),
+    exists().where(schema.calls.c.id == schema.outbox.c.call_id, schema.calls.c.deleted.is_not(None)),
+)
 DELETE_DELIVERIES_OF_CALL = delete(schema.outbox).where(
     schema.outbox.c.call_id == bindparam("of_call"), schema.outbox.c.done.is_not(None)
 )
