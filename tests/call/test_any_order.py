@@ -197,7 +197,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.just(CreditGone()),
     st.builds(HangUp, cause=causes),
 )
-happenings = st.lists(st.one_of(events, events, events, st.sampled_from([0.1, 7.0, 61.0])), max_size=25)
+happenings = st.lists(st.one_of(events, events, events, st.sampled_from([0.1, 7.0, 61.0, "restart"])), max_size=25)
 
 
 def close(world: World, confirms: bool) -> None:
@@ -241,7 +241,10 @@ def check_the_end(world: World, told: list[Event]) -> None:
             case _:
                 pass
     assert not joined
-    assert len({each.request for each in world.all(FetchDocument)}) == len(world.all(FetchDocument))
+    asked = {(each.request, each.url) for each in world.all(FetchDocument)}
+    assert len({request for request, _ in asked}) == len(asked), (
+        "a number is of one question, even if it is asked again"
+    )
     check_the_statuses(world)
     view = world.finished
     assert view.state is not CallState.ONGOING
@@ -287,6 +290,8 @@ def test_whatever_happens_a_call_comes_to_one_end(
     for each in happens:
         if isinstance(each, float):
             world.after(each)
+        elif isinstance(each, str):
+            world.resumes()
         else:
             told.append(each)
             world.tell(each)

@@ -129,6 +129,11 @@ class World:
         self.mono = until
         return self.new()
 
+    def resumes(self) -> list[Command]:
+        """The call is restarted, and says again what it waits for; what it says, without notes."""
+        self._both(lambda call, now: call.resume(now))
+        return self.new()
+
     def _both(self, act: Callable[[Call, Now], None]) -> None:
         self._drain()
         other = Now(self.mono + OTHER_CLOCK, WALL_0 + self.mono)
