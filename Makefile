@@ -71,7 +71,7 @@ fast: setup-dev ## the tests that need no peer
 	$(BIN)/python -m pytest -n auto --dist loadfile -q -m 'not interop'
 
 fuzz: setup-dev ## every parser, FUZZ_SECONDS each
-	@for target in sip sdp documents; do $(BIN)/python -m fuzz.$$target --seconds $(FUZZ_SECONDS) || exit 1; done
+	@for target in sip sdp documents didml; do $(BIN)/python -m fuzz.$$target --seconds $(FUZZ_SECONDS) || exit 1; done
 	cd native && FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --quiet --test fuzz -- --ignored
 
 bench: setup-dev ## the figures of docs/design/performance.md, measured here

@@ -1,4 +1,4 @@
-"""Fuzz target: any bytes at all are a flow that can be shown, kept, walked and told of, or a DocumentError.
+"""Fuzz target, 46elks: any bytes at all are a flow that can be shown, kept, walked and told of, or a DocumentError.
 
 Seeds: the documents of the conformance cases, and JSON made of the words of the language.
 """

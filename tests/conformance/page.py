@@ -16,7 +16,7 @@ __all__ = ["CASE_FOLDERS", "DIALECTS", "SCENARIOS", "cases_of", "manifest_of", "
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-DIALECTS: Mapping[str, str] = {"elks": "46elks voice"}
+DIALECTS: Mapping[str, str] = {"elks": "46elks voice", "didml": "didML (DIDforSale voice)"}
 """Folder, and what the page is about."""
 CASE_FOLDERS = ("documents", "webhooks", "rest", "calls")
 SCENARIOS = ROOT / "tests" / "scenarios"

@@ -9,7 +9,7 @@ from tests.support.documents import fenced, pages
 
 from offhook.cli.main import app
 from offhook.config import Settings, load_settings
-from offhook.flow.dialects import elks_reading
+from offhook.flow.dialects import didml_parties, didml_reading, didml_sounds, elks_reading
 from offhook.media.tones import TONE_NAMES
 from offhook.web.api import (
     elks,
@@ -89,6 +89,51 @@ def test_actions_and_their_options() -> None:
     assert sorted(key for key in keys if f"`{key}`" not in page) == []
     assert sorted(word for word in elks_reading._HANGUPS if f"`{word}`" not in page) == []
     assert sorted(tone for tone in TONE_NAMES if f"`sound/{tone}`" not in page) == []
+
+
+@pytest.mark.parametrize("verb", [*didml_reading.VERBS, *didml_reading.SKIPPED])
+def test_verbs_of_didml(verb: str) -> None:
+    page = text("didml.md").partition("## Verbs")[2].partition("## Attributes")[0]
+    assert re.search(rf"^\| [^|]*`{verb}`", page, re.MULTILINE)
+
+
+def asked_attributes() -> set[str]:
+    """Every attribute that the readers of didML ask for, as their own source has it."""
+    asking = re.compile(
+        r'attributes[.,] ?(?:text|raw|given|seconds|count|flag|document|told_url|method)?\(?((?:"[a-z]+"(?:, )?)+)'
+    )
+    sources = [Path(module.__file__).read_text() for module in (didml_reading, didml_parties, didml_sounds)]
+    return {name for source in sources for found in asking.findall(source) for name in re.findall(r'"([a-z]+)"', found)}
+
+
+def test_attributes_of_didml() -> None:
+    page = text("didml.md").lower()
+    asked = asked_attributes()
+    assert {"numdigits", "senddigits", "maxparticipants", "fileid", "waitmethod", "length"} <= asked
+    misprints = {"timout", "audiotype"}
+    assert sorted(name for name in asked - misprints if f"`{name}`" not in page) == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "default"),
+    [
+        ("numDigits", didml_reading.NUM_DIGITS),
+        ("minDigits", didml_reading.MIN_DIGITS),
+        ("tries", didml_reading.TRIES),
+        ("timeout", didml_reading.GATHER_TIMEOUT_S),
+        ("timeout", didml_reading.SILENCE_S),
+        ("timeout", didml_parties.RING_DEFAULT_S),
+        ("timelimit", didml_parties.TALK_DEFAULT_S),
+        ("maxlength", didml_reading.RECORD_DEFAULT_S),
+        ("maxParticipants", didml_parties.MAX_PARTIES),
+        ("length", didml_sounds.PAUSE_DEFAULT_S),
+        ("voice", didml_sounds.VOICE_DEFAULT),
+        ("language", didml_sounds.LANGUAGE_DEFAULT),
+    ],
+)
+def test_defaults_of_didml(attribute: str, default: float | str) -> None:
+    said = default if isinstance(default, str) else f"{default:g}"
+    assert f"| `{attribute}` | {said} |" in text("didml.md")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.hooks.attempt import CONTROL, OWED, Attempt, AttemptPolicy, Done, GiveUp, Output, Try
+from offhook.hooks.attempt import CONTROL, GET_INSTEAD, OWED, Attempt, AttemptPolicy, Done, GiveUp, Output, Try
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.request import Method, Purpose, WebhookRequest
 
@@ -330,3 +330,47 @@ def test_whatever_a_url_asks_it_ends_within_its_time_and_its_tries(
                 output = one.timed_out(now)
     assert tries <= retries + 1
     assert isinstance(output, Done | GiveUp) or len(inputs) < 6 * (retries + 1)
+
+
+# ── a file that is served for GET alone ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_post_that_is_not_allowed_is_asked_with_get_in_the_same_try() -> None:
+    one = attempt("https://anna:secret@h/menu.xml?b=2")
+    begun(one)
+    again = trying(one.answered(405, None, b"", 101))
+    assert (again.number, again.hop, again.timeout_s) == (1, 1, 4)
+    assert (again.method, again.url, again.body) == (Method.GET, "https://h/menu.xml?b=2&a=1", None)
+    assert [name for name, _ in again.headers] == ["Authorization"]
+    assert one.warnings == (GET_INSTEAD,)
+    assert one.answered(200, None, b"<Response/>", 102) == Done(status=200, body=b"<Response/>", url=again.url)
+
+
+def test_a_get_that_is_not_allowed_either_is_the_end() -> None:
+    one = attempt()
+    begun(one)
+    trying(one.answered(405, None, b"", 101))
+    assert gave_up(one.answered(405, None, b"", 102)).status == 405
+    other = attempt(method=Method.GET)
+    begun(other)
+    assert gave_up(other.answered(405, None, b"", 101)).status == 405
+
+
+def test_it_is_asked_with_get_where_a_redirect_has_led() -> None:
+    one = attempt()
+    begun(one)
+    trying(one.answered(307, "https://other/menu.xml", b"", 101))
+    again = trying(one.answered(405, None, b"", 102))
+    assert (again.method, again.url, again.hop) == (Method.GET, "https://other/menu.xml?a=1", 2)
+
+
+def test_nothing_is_asked_with_get_when_its_try_is_over() -> None:
+    one = attempt()
+    begun(one)
+    assert gave_up(one.answered(405, None, b"", 105)).status == 405
+
+
+def test_what_is_owed_is_never_a_get() -> None:
+    owed = Attempt(WebhookRequest(id="h1", purpose=Purpose.OWED, call="c1", url="https://h/hook"), OWED)
+    begun(owed)
+    assert gave_up(owed.answered(405, None, b"", 101)).status == 405

@@ -217,6 +217,11 @@ def test_without_a_user_what_was_called_is_the_user(place: Place) -> None:
     assert ordered(place.to_sip("sip:sip.example.com")).target.user == OURS
 
 
+def test_without_its_plus_where_the_host_knows_numbers_so(place: Place) -> None:
+    target = SipTarget(uri="sip:sip.example.com", with_plus=False)
+    assert ordered(place.routing.place(place.caller, target, OURS)).target.user == OURS.removeprefix("+")
+
+
 def test_what_a_phone_dialled_cannot_write_into_the_request(place: Place) -> None:
     """A phone's Request-URI may hold any escaped octet, ends of lines included."""
     caller = Caller(account=place.account, dialled="1\r\nX-Evil: yes")

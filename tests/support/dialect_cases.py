@@ -4,7 +4,8 @@ Everything here goes one way, from the first part of a case to the text of the o
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from offhook.flow.plain import TAGS
 from offhook.flow.program import Flow, Outcome, OutcomeKind
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, LegView, Performed, RecordingView
 
-__all__ = ["body_of", "outcome_of", "params_text", "reading_text", "recording_of", "trace_text", "view_of"]
+__all__ = ["body_of", "leg_of", "outcome_of", "params_text", "reading_text", "recording_of", "trace_text", "view_of"]
 
 ADDRESS = "https://app.example/voice/start"
 _HERE, _THERE = "<<", ">>"
@@ -29,7 +30,7 @@ _HERE, _THERE = "<<", ">>"
 def body_of(case: Case) -> bytes:
     """The document of a case, after what its headers ask for.
 
-    `repeat: N` writes what stands in `<<…>>` N times, with commas between and `%d` counting; `nest: N` puts the
+    `repeat: N` writes what stands in `<<…>>` N times, with commas (or `between`) and `%d` counting; `nest: N` puts the
     document into its own `@` N times, the innermost being `{}`; `pad: N` adds blanks up to N bytes; `escapes: yes`
     reads `\\xff` as that byte.
     """
@@ -38,7 +39,7 @@ def body_of(case: Case) -> bytes:
         before, rest = text.split(_HERE)
         repeated, after = rest.split(_THERE)
         copies = (repeated.replace("%d", str(n)) for n in range(int(case.headers["repeat"])))
-        text = before + ", ".join(copies) + after
+        text = before + case.headers.get("between", ", ").join(copies) + after
     if "nest" in case.headers:
         shell, text = text, "{}"
         for _ in range(int(case.headers["nest"])):
@@ -60,10 +61,28 @@ def reading_text(dialect: Dialect, body: bytes) -> tuple[str, Flow | None]:
 
 
 def outcome_of(text: str) -> Outcome:
-    """`ok`, `busy`, `failed`, `failed badsource`, `keys 12`; with ` at once` if no time passed."""
+    """`ok`, `busy`, `failed`, `failed badsource`, `keys 12`; with ` at once` if no time passed.
+
+    Before that, of a talk or a recording: ` of leg 1`, ` for 12 s`, ` recorded https://…`.
+    """
     words, at_once, _ = text.partition(" at once")
+    more: dict[str, Any] = {}
+    for name, pattern, cast in _BROUGHT:
+        if (found := re.search(pattern, words)) is not None:
+            words = words.replace(found[0], "")
+            more[name] = cast(found[1])
+    return replace(_outcome_of(words, waited=not at_once), **more)
+
+
+_BROUGHT: Sequence[tuple[str, str, Callable[[str], Any]]] = [
+    ("leg", r" of leg (\d+)", int),
+    ("seconds", r" for (\d+) s", int),
+    ("recording_url", r" recorded (\S+)", str),
+]
+
+
+def _outcome_of(words: str, *, waited: bool) -> Outcome:
     kind, _, more = words.partition(" ")
-    waited = not at_once
     if kind == "keys":
         return Outcome(kind=OutcomeKind.DIGITS, digits=more, waited=waited)
     return Outcome(kind=OutcomeKind(kind), why=more or None, waited=waited)
@@ -149,11 +168,15 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def view_of(data: Mapping[str, Any], dialect: Dialect | None = None) -> CallView:
-    """A view from plain data. `performed` is a list of pairs: a document, and the outcome of its last step."""
+    """A view from plain data. `performed` is a list of pairs: a document, and the outcome of its last step.
+
+    A document is JSON, or a text (XML) that is read as it is.
+    """
     performed = []
     for document, outcome in data.get("performed", ()):
         assert dialect is not None
-        flow = dialect.read(json.dumps(document).encode(), ADDRESS).flow
+        text = document if isinstance(document, str) else json.dumps(document)
+        flow = dialect.read(text.encode(), ADDRESS).flow
         performed += [Performed(step=step, outcome=Outcome(kind=OutcomeKind.OK)) for step in flow.steps[:-1]]
         performed.append(Performed(step=flow.steps[-1], outcome=outcome_of(outcome)))
     return CallView(
@@ -170,11 +193,25 @@ def view_of(data: Mapping[str, Any], dialect: Dialect | None = None) -> CallView
         ring_timeout_s=data.get("timeout"),
         owner=data.get("owner", ""),
         performed=tuple(performed),
-        legs=tuple(
-            LegView(to=leg["to"], from_=leg["from"], state=CallState(leg["state"]), duration_s=leg["duration"])
-            for leg in data.get("legs", ())
-        ),
+        legs=tuple(leg_of(leg) for leg in data.get("legs", ())),
+        leg=None if data.get("leg") is None else leg_of(data["leg"]),
+        caller_name=data.get("caller_name", ""),
+        recording_url=data.get("recording_url", ""),
+        quirks=frozenset(data.get("quirks", ())),
         recordings=tuple(data.get("recordings", ())),
+    )
+
+
+def leg_of(data: Mapping[str, Any]) -> LegView:
+    """A party that was called, or that a call began with, from plain data."""
+    return LegView(
+        to=data["to"],
+        from_=data["from"],
+        state=CallState(data.get("state", "ongoing")),
+        duration_s=data.get("duration", 0),
+        number=data.get("number", 0),
+        direction=Direction(data.get("direction", "outgoing")),
+        recording_url=data.get("recording_url", ""),
     )
 
 

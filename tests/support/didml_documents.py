@@ -1,11 +1,24 @@
-"""Documents of didML and what is almost one, for property tests and fuzzing."""
+"""Documents of didML and what is almost one, for property tests and fuzzing; and the one property of its reader."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import strategies as st
+from tests.support.dialect_cases import view_of
 
-__all__ = ["ATTRIBUTES", "SEEDS", "VERBS", "almost_documents", "xml_documents"]
+from offhook.flow import plain
+from offhook.flow.describe import describe_flow
+from offhook.flow.dialects.didml import Didml
+from offhook.flow.dialects.didml_tree import MAX_WARNINGS
+from offhook.flow.errors import DocumentError
+from offhook.flow.interpreter import Interpreter, Perform
+from offhook.flow.program import Outcome, OutcomeKind
+from offhook.flow.view import Performed
+
+__all__ = ["ATTRIBUTES", "SEEDS", "VERBS", "almost_documents", "read_or_refuse", "xml_documents"]
 
 VERBS = [
     *("Say", "play", "Pause", "Gather", "dial", "Number", "sip", "client", "Queue", "enqueue", "Conference", "record"),
@@ -74,3 +87,33 @@ def almost_documents(draw: st.DrawFn) -> bytes:
         piece = draw(st.sampled_from([b"", body[begin:end], body[begin:end] * 2]) | st.binary(max_size=8) | rubbish)
         body = body[:begin] + piece + body[end:]
     return body
+
+
+def read_or_refuse(body: bytes) -> None:
+    """A body is a flow that can be shown, kept, walked and told of, or a `DocumentError`; nothing else comes out."""
+    didml = Didml()
+    try:
+        reading = didml.read(body, "https://app.example/a")
+    except DocumentError as error:
+        if not str(error).endswith("."):
+            raise AssertionError(f"{error} is no sentence") from error
+        return
+    assert describe_flow(reading.flow)
+    assert plain.to_flow(json.loads(json.dumps(plain.from_flow(reading.flow)))) == reading.flow
+    assert len(reading.warnings) <= MAX_WARNINGS
+    for outcome in _OUTCOMES:
+        position, (effect,) = Interpreter.begin(reading.flow)
+        view = view_of({"start": "2026-01-02T03:04:06"})
+        while isinstance(effect, Perform):
+            view = replace(view, performed=(*view.performed, Performed(step=effect.step, outcome=outcome)))
+            urlencode(didml.continued(view, outcome))
+            position, (effect,) = position.apply(outcome)
+        urlencode(didml.ended(view))
+
+
+_OUTCOMES = [
+    Outcome(kind=OutcomeKind.OK, seconds=2, recording_url="https://voice.example/r.wav"),
+    Outcome(kind=OutcomeKind.BUSY),
+    Outcome(kind=OutcomeKind.FAILED, why="no_answer"),
+    Outcome(kind=OutcomeKind.DIGITS, digits="1"),
+]

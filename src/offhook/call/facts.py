@@ -50,8 +50,13 @@ class Facts:
 
 def view_of(facts: Facts) -> CallView:
     """The call as its customer may see it now."""
-    legs = facts.standing.legs.values()
-    return replace(facts.view, legs=tuple(leg.view() for leg in legs if leg.id != PARTY))
+    legs = facts.standing.legs
+    party = legs.get(PARTY)
+    return replace(
+        facts.view,
+        legs=tuple(leg.view() for leg in legs.values() if leg.id != PARTY),
+        recording_url="" if party is None else party.recording_url,
+    )
 
 
 def written_facts(facts: Facts, now: Now) -> dict[str, Any]:

@@ -86,6 +86,8 @@ class SipTarget:
     """
 
     uri: str
+    with_plus: bool = field(default=True, metadata=AT_DEFAULT_UNSAID)
+    """Whether that `to` keeps its `+` (didML's hosts know numbers without)."""
     treatment: Treatment = field(default=LIKE_ANYBODY, metadata=AT_DEFAULT_UNSAID)
 
 

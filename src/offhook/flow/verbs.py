@@ -179,6 +179,8 @@ class Record:
 
     deliver_to: str | None = None
     """URL that is told of the finished recording."""
+    told_if_left: str | None = field(default=None, metadata=AT_DEFAULT_UNSAID)
+    """URL that is told of it if the party hangs up meanwhile, when no branch can be asked any more (didML `action`)."""
     keep_as: str | None = None
     """Name under which `LocalSound` finds it, for as long as the call lasts."""
     max_s: float = 120.0

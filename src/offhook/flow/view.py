@@ -135,6 +135,10 @@ class CallView:
     """Those who were called for the party, in order."""
     leg: LegView | None = None
     """Whose flow it is that asks, if it is another one than the call's own (a briefing, a flow to wait with)."""
+    recording_url: str = ""
+    """What both parties said and heard, once that is recorded; empty if it is not."""
+    quirks: frozenset[str] = frozenset()
+    """What the account has switched on for its dialect alone, in that dialect's words."""
     recordings: tuple[str, ...] = ()
     """`<call id>-r<index>`, oldest first; a dialect dresses them as it does the call's own id."""
 

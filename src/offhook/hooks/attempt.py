@@ -10,8 +10,10 @@ from offhook.hooks.overrides import NOTHING_ASKED, RetryOn, is_kind, overrides_o
 from offhook.hooks.request import (
     Headers,
     Method,
+    Purpose,
     WebhookRequest,
     Wire,
+    as_get,
     redirected,
     wire,
 )
@@ -19,6 +21,8 @@ from offhook.hooks.request import (
 OK_STATUSES = range(200, 205)
 REDIRECTS = {Method.GET: frozenset({301, 302, 303, 307, 308}), Method.POST: frozenset({307, 308})}
 ALL_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+METHOD_NOT_ALLOWED = 405
+GET_INSTEAD = "The web server takes no POST there (405), so it was asked with GET: give GET as the method."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,8 @@ class Attempt:
     `now` is monotonic seconds. A redirect belongs to its try and spends the same time; a retry starts again at the
     customer's own URL. With the default policy that is: at most two tries, 5 s for the first, half of what is left for
     the second. Redirects are followed for GET, and for POST on 307 and 308 alone: the others would turn a POST into a
-    GET without its fields (RFC 9110 §15.4).
+    GET without its fields (RFC 9110 §15.4). A control webhook whose POST is answered with 405 is asked with GET in the
+    same try, its fields in the query: web servers give files for nothing else (§15.5.6).
     """
 
     def __init__(self, request: WebhookRequest, policy: AttemptPolicy = CONTROL) -> None:
@@ -127,6 +132,8 @@ class Attempt:
             return Done(status=status, body=body, url=self._sent.url)
         if status in ALL_REDIRECTS:
             return self._redirect(status, location, now)
+        if status == METHOD_NOT_ALLOWED and self._may_get_instead and now < self._try_ends_at:
+            return self._get_instead(now)
         return self.failed(HookFailure(cause=HookCause.STATUS, detail=str(status), status=status), now)
 
     def failed(self, failure: HookFailure, now: float) -> Output:
@@ -176,6 +183,18 @@ class Attempt:
         if now >= self._try_ends_at:
             return self.timed_out(now)
         self._sent = target
+        self._hop += 1
+        return self._try(now)
+
+    @property
+    def _may_get_instead(self) -> bool:
+        """What is owed is no question: a GET would not deliver it."""
+        return self._sent is not None and self._sent.method is Method.POST and self._request.purpose is Purpose.CONTROL
+
+    def _get_instead(self, now: float) -> Try:
+        assert self._sent is not None
+        self.warnings = (*self.warnings, GET_INSTEAD)
+        self._sent = as_get(self._sent, self._request.params)
         self._hop += 1
         return self._try(now)
 

@@ -132,6 +132,12 @@ def redirected(sent: Wire, location: str) -> Wire:
     return Wire(method=sent.method, url=url, headers=headers, body=sent.body)
 
 
+def as_get(sent: Wire, params: Params) -> Wire:
+    """What was posted, as a GET to the same place: the parameters stand in its query."""
+    headers = tuple(pair for pair in sent.headers if pair[0] != "Content-Type")
+    return Wire(method=Method.GET, url=merge_query(sent.url, params), headers=headers, body=None)
+
+
 def receiver(url: str) -> Receiver:
     """Scheme, host and port of a URL. Raises `WrongHookUrl`."""
     if len(url) > MAX_URL_CHARS:

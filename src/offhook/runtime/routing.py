@@ -150,8 +150,9 @@ class Routing:
                 if number.startswith(PHONE_NUMBER_PREFIX):
                     return _refused(Cause.NOT_FOUND, f"no phone has the number {number}")
                 return self._by_trunk(number, caller_id)
-            case SipTarget(uri=uri):
-                return self._to_sip(uri, caller, caller_id)
+            case SipTarget(uri=uri, with_plus=with_plus):
+                dialled = caller.dialled if with_plus else caller.dialled.removeprefix("+")
+                return self._to_sip(uri, dialled, caller_id)
             case PhoneTarget(user=user):
                 found = self._directory.phone(user)
                 if found is None or not found.active:
@@ -192,7 +193,7 @@ class Routing:
         order = self._order(target, Uri.sip(number, uri.host), caller_id, domain, account=self._account(trunk))
         return Placement(order=order, tariff=self._tariff(number), way="trunk", trunk=trunk.name)
 
-    def _to_sip(self, text: str, caller: Caller, caller_id: str) -> Placement:
+    def _to_sip(self, text: str, dialled: str, caller_id: str) -> Placement:
         try:
             uri = Uri.parse(text)
         except SyntaxFault as fault:
@@ -208,7 +209,7 @@ class Routing:
                 return _refused(
                     Cause.NOT_ALLOWED, f"This SIP server ({host}) is not one of your allowed servers (sip_allow)"
                 )
-        user = uri.user if uri.user is not None else escape(caller.dialled, USER_ALLOWED) or None
+        user = uri.user if uri.user is not None else escape(dialled, USER_ALLOWED) or None
         # Headers of a URI are wishes for the request and no part of where it goes (section 19.1.5): none is taken.
         target = replace(uri, user=user, headers=())
         plain = Uri(target.scheme, target.user, None, target.host, target.port)

@@ -315,3 +315,47 @@ def test_a_party_that_leaves_while_the_tone_plays_leaves_nothing() -> None:
     world.ends(A)
     assert world.results == [("failed", "hangup")]
     assert world.finished.recordings == ()
+
+
+# ── who is told if the party leaves ──────────────────────────────────────────────────────────────────────────────────
+
+LEFT = "https://app.example/left"
+
+
+def test_who_hangs_up_while_speaking_has_left_a_message() -> None:
+    world = outgoing(Record(told_if_left=LEFT))
+    world.new()
+    world.ends(A)
+    world.recorded(reason="closed")
+    assert [owed.url for owed in world.all(OweRecording)] == [LEFT]
+
+
+def test_who_stays_is_told_of_by_what_follows() -> None:
+    world = outgoing(Record(told_if_left=LEFT))
+    world.recorded()
+    assert world.results[0] == ("ok", None)
+    assert world.all(OweRecording) == []
+
+
+def test_one_kept_under_a_name_is_nobodys_if_the_party_leaves() -> None:
+    world = outgoing(Record(told_if_left=LEFT, keep_as="mine"))
+    world.ends(A)
+    world.recorded(reason="closed", index=None)
+    assert world.all(OweRecording) == []
+
+
+def test_who_hangs_up_instead_of_choosing_has_left_a_message() -> None:
+    world = confirmed(told_if_left=LEFT)
+    asked(world)
+    world.ends(A)
+    kept(world)
+    assert [owed.url for owed in world.all(OweRecording)] == [LEFT]
+
+
+def test_who_hangs_up_when_it_was_just_chosen_has_left_a_message() -> None:
+    world = confirmed(told_if_left=LEFT)
+    asked(world)
+    world.presses("1")
+    world.ends(A)
+    kept(world)
+    assert [owed.url for owed in world.all(OweRecording)] == [LEFT]

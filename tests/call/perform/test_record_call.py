@@ -70,3 +70,11 @@ def test_one_that_ends_early_is_delivered_then() -> None:
     assert world.all(OweRecording) == []
     world.ends(A)
     assert world.finished.cause is Cause.NORMAL
+
+
+def test_a_call_knows_where_its_recording_is() -> None:
+    world = outgoing(RecordCall(), PLAY)
+    assert world.call.view().recording_url == ""
+    world.ends(A)
+    world.recorded(reason="closed")
+    assert world.finished.recording_url == "https://api.example/r0.wav"

@@ -28,7 +28,7 @@ def test_a_brace_opens_46elks_whoever_asked(body: bytes) -> None:
     assert choose(body, ASKED) is DIALECTS["elks"]
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b"OK", b"[", b"<html>"])
+@pytest.mark.parametrize("body", [b"", b"  ", b"OK", b"[", b"-<Response/>"])
 def test_everything_else_is_the_dialect_of_whoever_asked(body: bytes) -> None:
     assert choose(body, ASKED) is ASKED
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from offhook.flow.dialects.urls import absolute_url, is_web
+from offhook.flow.dialects.urls import absolute_url, is_web, resolved_url
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,27 @@ def test_blanks_are_encoded_inside_and_dropped_outside() -> None:
 )
 def test_what_begins_as_a_web_address_does(text: str, expected: bool) -> None:
     assert is_web(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x.xml", "https://app.example/a/x.xml"),
+        (" x y.xml?b=1#c ", "https://app.example/a/x%20y.xml?b=1#c"),
+        ("../x", "https://app.example/x"),
+        ("?x=1", "https://app.example/a/b?x=1"),
+        ("//other.example/x", "https://other.example/x"),
+        ("HTTPS://other.example/x", "HTTPS://other.example/x"),
+        ("", None),
+        (" ", None),
+        ("mailto:anna@app.example", None),
+        ("//[oops/x", None),
+        ("http://", None),
+    ],
+)
+def test_whatever_is_no_url_of_its_own_is_relative(text: str, expected: str | None) -> None:
+    assert resolved_url(text, "https://app.example/a/b") == expected
+
+
+def test_without_an_address_nothing_is_relative() -> None:
+    assert resolved_url("x.xml", "") is None

@@ -92,13 +92,18 @@ class Recording:
 
     def stop(self, stage: Stage) -> None:
         """The party is going; the call stops every recording and keeps what there is."""
+        told = self.verb.deliver_to or self.verb.told_if_left
         if self.choice is not None:
-            self._keep(stage)
-        elif self.verb.confirm and self.recording is not None and self.verb.keep_as is None:
-            # Not if it was tooshort, or is the customer's by now: then it is open no longer.
-            opened = stage.standing.recordings.get(self.recording)
+            self._keep(stage, told)
+            return
+        if self.verb.keep_as is not None:
+            return
+        for recording in (self.recording, self.keeping):
+            # What was tooshort, or is the customer's by now, is open no longer.
+            opened = None if recording is None else stage.standing.recordings.get(recording)
             if opened is not None:
-                opened.then_keep, opened.deliver_to = True, self.verb.deliver_to
+                opened.deliver_to = told
+                opened.then_keep = self.verb.confirm and recording != self.keeping
 
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """The tone, the choice or the keeping; a recording that broke off comes to its end by the world."""
@@ -171,9 +176,9 @@ class Recording:
             return self.start(stage)
         if outcome.kind is OutcomeKind.DIGITS and outcome.digits != KEEP_KEY:
             return self._ask(stage)
-        return self._keep(stage)
+        return self._keep(stage, self.verb.deliver_to)
 
-    def _keep(self, stage: Stage) -> Outcome | None:
+    def _keep(self, stage: Stage, told: str | None) -> Outcome | None:
         """It becomes what it would have been without a choice: the customer's, or the call's under the verb's name."""
         assert self.on_trial is not None
         self.choice = self.deadline = None
@@ -181,7 +186,7 @@ class Recording:
             self.on_trial,
             ON_TRIAL,
             leg=stage.party.id,
-            deliver_to=self.verb.deliver_to,
+            deliver_to=told,
             keep_as=self.verb.keep_as,
             name=self.verb.name,
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from offhook.flow.dialects.dialect import Dialect, Reading
+from offhook.flow.dialects.didml import Didml
 from offhook.flow.dialects.elks import Elks
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.errors import WrongUrl, excerpt
@@ -14,10 +15,10 @@ from offhook.flow.program import Document
 
 __all__ = ["DIALECTS", "choose", "read_document", "read_start"]
 
-DIALECTS: Mapping[str, Dialect] = MappingProxyType({"elks": Elks()})
+DIALECTS: Mapping[str, Dialect] = MappingProxyType({"elks": Elks(), "didml": Didml()})
 """By name, as numbers and settings have it."""
 
-_OPENINGS: Mapping[bytes, str] = MappingProxyType({b"{": "elks"})
+_OPENINGS: Mapping[bytes, str] = MappingProxyType({b"{": "elks", b"<": "didml"})
 _BLANKS = b" \t\r\n\xef\xbb\xbf"
 """The last three are a UTF-8 byte order mark."""
 

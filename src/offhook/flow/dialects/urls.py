@@ -6,7 +6,7 @@ Says whether a URL can be asked at all; whether it may be asked is for the URL g
 import re
 from urllib.parse import urljoin, urlsplit
 
-__all__ = ["absolute_url", "is_web"]
+__all__ = ["absolute_url", "is_web", "resolved_url"]
 
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _WEB = ("http://", "https://")
@@ -29,6 +29,17 @@ def absolute_url(text: str, address: str) -> str | None:
         parts = urlsplit(url)
         # Asking for the port is what finds out that it is none.
         return url if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def resolved_url(text: str, address: str) -> str | None:
+    """As `absolute_url`, but whatever is no URL of its own is relative to `address` (RFC 3986 §5): `next.xml` too."""
+    url = text.strip()
+    if not url or is_web(url):
+        return absolute_url(url, "")
+    try:
+        return absolute_url(urljoin(address, url), "")
     except ValueError:
         return None
 
