@@ -14,9 +14,7 @@ __all__ = ["deliveries"]
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-deliveries = typer.Typer(
-    invoke_without_command=True, help="Posts that are owed to customers: list them, and send them once more."
-)
+deliveries = typer.Typer(invoke_without_command=True)
 
 State = Literal["owed", "delivered", "dead"]
 StateOption = Annotated[State | None, typer.Option("--state", help="Only these.")]
