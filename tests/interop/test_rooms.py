@@ -9,10 +9,13 @@ import asyncio
 import pytest
 from tests.support.house import AMONG_OTHERS, NOT_HEARD, WITHIN_S, House, Phone
 from tests.support.rtp_party import pressed
-from tests.support.sound_checks import ULAW, voice
+from tests.support.sound_checks import ALAW, ULAW, voice
 
+from offhook.call.perform.waiting import position_text
 from offhook.flow.document import Document
-from offhook.flow.verbs import Beeps, Conference, Enqueue, Play, TakeFromQueue, UrlSound
+from offhook.flow.verbs import Beeps, Conference, Enqueue, Play, Speech, TakeFromQueue, UrlSound
+from offhook.media.commands import Codec
+from offhook.media.frames import block
 from offhook.media.tones import tone
 
 pytestmark = [pytest.mark.interop]
@@ -111,6 +114,19 @@ async def test_an_agent_takes_callers_in_their_order_and_both_sides_may_hang_up(
     # The agent hangs up: the caller goes on with what follows its Enqueue, which is nothing.
     await agent.talk.bye()
     await second.talk.ended(WITHIN_S)
+    await house.rooms_are_empty()
+
+
+async def test_a_caller_is_told_its_place(house: House) -> None:
+    first, second = await house.phone(Enqueue(queue="help")), await house.phone(Enqueue(queue="help"))
+    sounds = house.server._running.services.sounds
+    for phone, position in ((first, 1), (second, 2)):
+        prepared = await sounds.prepare(Speech(text=position_text(position)))
+        spoken_text = ALAW.decode(block(prepared.path.read_bytes(), Codec.PCMA))
+        # The middle of it: the words begin and end with silence.
+        await phone.hears(spoken_text[len(spoken_text) // 4 : -len(spoken_text) // 4])
+    await first.talk.bye()
+    await second.talk.bye()
     await house.rooms_are_empty()
 
 
