@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks import calls, latency, media, memory, start
+from benchmarks import calls, latency, media, memory, speech, start
 from benchmarks.figures import Row, render
 from benchmarks.machine import cores, describe
 from benchmarks.profile import profile
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "start": start.measure,
     "media": media.measure,
     "latency": latency.measure,
+    "speech": speech.measure,
     "memory": memory.measure,
     "calls": calls.measure,
 }
