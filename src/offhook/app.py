@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from offhook.call.care import Care
+from offhook.call.changes import Change, Objection
 from offhook.config import Settings, SettingsError
 from offhook.flow.dialects import elks_values
 from offhook.flow.dialects.choose import DIALECTS
@@ -338,6 +339,10 @@ class Server:
     async def hang_up(self, call_id: CallId) -> bool:
         """End a live call."""
         return self._running.switchboard.hang_up(call_id)
+
+    async def change_call(self, call_id: CallId, wanted: Change) -> Objection | None:
+        """Change a live call, or say why not."""
+        return self._running.switchboard.change(call_id, wanted)
 
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         """Wait for a timeline to grow beyond an entry, and for that to be durable."""

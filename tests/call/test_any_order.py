@@ -34,19 +34,24 @@ from offhook.call.commands import (
     VisitId,
 )
 from offhook.call.events import (
+    ChangeRecording,
     CreditGone,
     DigitPressed,
     DigitsSent,
     DocumentArrived,
     DocumentFailed,
     Event,
+    GoOn,
     HangUp,
     LegAnswered,
     LegEnded,
     LegHeld,
     LegPlaced,
     LegProgress,
+    Mute,
     PlaybackEnded,
+    PressKeys,
+    RecordingChange,
     RecordingEnded,
     RoomBeeped,
     RoomBriefs,
@@ -196,6 +201,10 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(RoomLeft, visit=small.map(VisitId), why=st.sampled_from(RoomEnd)),
     st.just(CreditGone()),
     st.builds(HangUp, cause=causes),
+    st.builds(GoOn, to=st.one_of(documents, flows)),
+    st.builds(Mute, leg=legs, muted=st.booleans()),
+    st.builds(PressKeys, leg=legs, keys=st.just("1")),
+    st.builds(ChangeRecording, change=st.sampled_from(RecordingChange), deliver_to=st.none() | st.just("https://r")),
 )
 happenings = st.lists(st.one_of(events, events, events, st.sampled_from([0.1, 7.0, 61.0, "restart"])), max_size=25)
 

@@ -16,5 +16,5 @@ def test_the_page_names_every_command() -> None:
     page = cli_reference()
     for words in ("account add NAME", "account caller-id add NUMBER", "trunk add", "number add NUMBER", "phone add"):
         assert f"## offhook {words}" in page
-    for words in ("serve", "phone run", "call TO", "calls", "timeline ID", "doctor"):
+    for words in ("serve", "phone run", "call make TO", "calls", "timeline ID", "doctor"):
         assert f"## offhook {words}" in page

@@ -260,6 +260,14 @@ COMMANDS: tuple[tuple[c.Command, Fields], ...] = (
         ),
     ),
     (
+        c.Mute(session=c.SessionId(1), muted=True),
+        (
+            ("kind", "14"),
+            ("session: u32", "01000000"),
+            ("muted: bool", "01"),
+        ),
+    ),
+    (
         c.GetStatistics(session=c.SessionId(1)),
         (
             ("kind", "13"),

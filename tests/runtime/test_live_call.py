@@ -16,6 +16,8 @@ from tests.support.sounds import RATE, encoded
 
 from offhook.call import commands as do
 from offhook.call import events as happened
+from offhook.call.changes import Objection
+from offhook.call.events import ChangeRecording, GoOn, HangUp, Mute, PressKeys, RecordingChange
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.document import Document
@@ -582,3 +584,39 @@ async def test_a_caller_that_waits_hears_comfort_and_one_that_is_failed_an_apolo
         Engine(x).played(apology)
         await x.over()
         assert {"comfort.begun", "apology.begun"} <= set(kinds(await x.timeline(view.id)))
+
+
+# ── changed from outside ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_live_call_is_changed_in_every_way(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(json.dumps({"connect": "+46700000002"}))
+        await x.far_answers()
+        await x.far_answers()
+        bridge = await Engine(x).asked(engine.Bridge)
+        board = x.board
+        assert board.change(view.id, Mute(leg=do.LegId(1), muted=True)) is None
+        muted = await Engine(x).asked(engine.Mute)
+        assert (muted.session, muted.muted) == (x.line.all(engine.OpenSession)[1].session, True)
+        assert muted.session in (bridge.a, bridge.b)
+        assert board.change(view.id, PressKeys(leg=do.LegId(1), keys="12")) is None
+        assert (await Engine(x).asked(engine.SendDigits)).session == muted.session
+        for change in RecordingChange:
+            assert board.change(view.id, ChangeRecording(change=change)) is None
+            kind = {
+                RecordingChange.START: engine.StartRecording,
+                RecordingChange.STOP: engine.StopRecording,
+            }.get(change, engine.PauseRecording)
+            await Engine(x).asked(kind, 2 if change is RecordingChange.RESUME else 1)
+        Engine(x).recorded(x.line.last(engine.StartRecording), reason=said.RecordingEnd.STOPPED)
+        play = read_start('{"play": "sound/beep"}', DIALECTS["elks"])
+        assert isinstance(play, Reading)
+        assert board.change(view.id, GoOn(to=play.flow)) is None
+        await x.far.wait(sip.RemoteHungUp)
+        await Engine(x).asked(engine.Play)
+        assert board.change(view.id, HangUp(cause=Cause.NORMAL)) is None
+        await x.over()
+        assert board.change(view.id, HangUp(cause=Cause.NORMAL)) is Objection.CALL_OVER
+        noted = {"leg.muted", "keys.sent", "recording.paused", "recording.resumed", "flow.changed", "call.hangup_asked"}
+        assert noted <= set(kinds(await x.timeline(view.id)))

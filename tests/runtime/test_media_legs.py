@@ -250,6 +250,30 @@ def test_a_recording_that_ends_with_its_session_is_not_stopped_as_well(scene: Sc
     assert scene.legs.counts()["recordings"] == 1, "its end is still to come"
 
 
+def test_a_recording_is_paused_and_goes_on_while_it_lasts(scene: Scene) -> None:
+    media = scene.open()
+    number = scene.record(media)
+    scene.legs.pause_recording(number, True)
+    scene.legs.pause_recording(number, False)
+    assert [each.paused for each in scene.line.all(do.PauseRecording)] == [True, False]
+    scene.legs.close(media)
+    scene.legs.pause_recording(number, True)
+    assert len(scene.line.all(do.PauseRecording)) == 2
+
+
+def test_a_leg_is_muted_while_it_lasts(scene: Scene) -> None:
+    media = scene.open()
+    scene.legs.mute(media, True)
+    scene.legs.mute(media, False)
+    assert [(each.session, each.muted) for each in scene.line.all(do.Mute)] == [
+        (media.session, True),
+        (media.session, False),
+    ]
+    scene.legs.close(media)
+    scene.legs.mute(media, True)
+    assert len(scene.line.all(do.Mute)) == 2
+
+
 def test_a_recording_may_be_closed_after_its_session(scene: Scene) -> None:
     """The engine's disk has a thread of its own."""
     media = scene.open()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from offhook.call.changes import Change, Objection
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime.outbox import owed_again
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
@@ -28,6 +29,8 @@ class Board:
         self.owed: set[CallId] = set()
         """Calls for which something is still to be delivered."""
         self.directory_changes = 0
+        self.changes: list[tuple[CallId, Change]] = []
+        self.objection: Objection | None = None
         self.replayed: list[str] = []
         self.offered_voices: list[OfferedVoice] = []
         self.open_rooms: list[tuple[RoomView, Sequence[RoomEntry]]] = []
@@ -67,6 +70,13 @@ class Board:
         self._save(replace(view, state=CallState.FAILED, cause=Cause.CANCELLED, end=datetime.now(UTC)))
         await self.note(call_id, "call.ended", {"cause": "cancelled"})
         return True
+
+    async def change_call(self, call_id: CallId, wanted: Change) -> Objection | None:
+        if call_id not in self.live:
+            return Objection.CALL_OVER
+        if self.objection is None:
+            self.changes.append((call_id, wanted))
+        return self.objection
 
     async def note(self, call_id: CallId, kind: str, data: Mapping[str, Any]) -> None:
         seq = self._noted[call_id] = self._noted.get(call_id, 0) + 1

@@ -308,6 +308,7 @@ messages! {
         17 LeaveMix { mix: u32, session: u32 }
         18 MuteInMix { mix: u32, session: u32, muted: bool }
         19 GetStatistics { session: u32 }
+        20 Mute { session: u32, muted: bool }
         32 KeepSocket { name: String }
         33 FetchSockets {}
         34 DropSocket { name: String }

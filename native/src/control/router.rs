@@ -352,6 +352,7 @@ impl Router {
             rtp,
             rtcp,
             joined: Joined::Nothing,
+            muted: false,
             slot: None,
         };
         self.put(worker, Task::Seat(Box::new(seat)));
@@ -526,6 +527,7 @@ fn target(command: &Command) -> Option<u32> {
         | Command::StartRecording { session, .. }
         | Command::LeaveMix { session, .. }
         | Command::MuteInMix { session, .. }
+        | Command::Mute { session, .. }
         | Command::GetStatistics { session } => Some(*session),
         Command::Unbridge { a, .. } => Some(*a),
         _ => None,

@@ -17,6 +17,7 @@ pub struct Recording {
     kind: RecordingKind,
     max_ms: u32,
     silence_ms: u32,
+    /// Silence stands for what is said: the file keeps the time, and the silence ends nothing.
     pub paused: bool,
     silence: SilenceDetector,
     gathered: Vec<i16>,
@@ -63,14 +64,14 @@ impl Recording {
         heard: &[i16; FRAME_SAMPLES],
         sent: &[i16; FRAME_SAMPLES],
     ) -> Option<RecordingEnd> {
-        if self.paused {
-            return None;
+        let mut frame = [0; FRAME_SAMPLES];
+        if !self.paused {
+            frame = *heard;
+            if self.wants_sent() {
+                mix_into(&mut frame, sent);
+            }
+            self.silence.push(&frame);
         }
-        let mut frame = *heard;
-        if self.wants_sent() {
-            mix_into(&mut frame, sent);
-        }
-        self.silence.push(&frame);
         self.gathered.extend_from_slice(&frame);
         self.recorded_ms += FRAME_MS;
         if self.gathered.len() >= BLOCK_SAMPLES && !self.hand_on() {
@@ -79,7 +80,8 @@ impl Recording {
         if self.max_ms > 0 && self.recorded_ms >= self.max_ms {
             return Some(RecordingEnd::Max);
         }
-        let silent = self.silence_ms > 0 && self.silence.silent_ms() >= self.silence_ms;
+        let silent =
+            !self.paused && self.silence_ms > 0 && self.silence.silent_ms() >= self.silence_ms;
         silent.then_some(RecordingEnd::Silence)
     }
 
@@ -196,14 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_not_in_the_file() {
+    fn a_pause_keeps_the_time_and_nothing_of_what_is_said_in_it() {
         let (recorder, work) = Recorder::pretend();
         let mut recording = Recording::start(wanted(RecordingKind::Party, 0, 100), recorder);
         recording.paused = true;
-        (0..100).for_each(|_| assert_eq!(recording.beat(&QUIET, &QUIET), None));
+        (0..100).for_each(|_| assert_eq!(recording.beat(&loud(9000), &QUIET), None));
         recording.paused = false;
         recording.beat(&loud(9000), &QUIET);
         recording.end(RecordingEnd::Closed);
-        assert_eq!(samples(&work).0.len(), 160);
+        let all = samples(&work).0;
+        assert_eq!(all.len(), 101 * FRAME_SAMPLES);
+        assert!(all[..100 * FRAME_SAMPLES].iter().all(|&sample| sample == 0));
+        assert!(all[100 * FRAME_SAMPLES..].iter().any(|&sample| sample != 0));
     }
 }

@@ -142,6 +142,22 @@ impl Worker {
         }
     }
 
+    /// Whatever it is joined to, now and later, hears silence of it; it hears the others all the same.
+    pub(super) fn mute_session(&mut self, session: u32, muted: bool) -> Done {
+        let index = self.index(session)?;
+        if let Some(seat) = self.seats.get_mut(index).and_then(Option::as_mut) {
+            seat.muted = muted;
+        }
+        Ok(())
+    }
+
+    pub(super) fn muted(&self, index: usize) -> bool {
+        self.seats
+            .get(index)
+            .and_then(Option::as_ref)
+            .is_some_and(|seat| seat.muted)
+    }
+
     /// One beat of a mix: everybody is heard, then everybody hears the others.
     pub(super) fn tick_mix(&mut self, id: u32, now: Now) {
         // Out of the map, so that a member whose fault ends it can be taken out of its mix meanwhile.
@@ -163,7 +179,7 @@ impl Worker {
             let heard = self
                 .guarded(index, |session, _| session.beat(now, &mut frame))
                 .unwrap_or(false);
-            if heard && !matches!(self.joined(index), Joined::Mix(_, true)) {
+            if heard && !self.muted(index) && !matches!(self.joined(index), Joined::Mix(_, true)) {
                 mix.mixer.add(party, &frame);
             }
         }

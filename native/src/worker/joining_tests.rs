@@ -119,6 +119,7 @@ impl Room {
             rtp: socket(),
             rtcp: socket(),
             joined: Joined::Nothing,
+            muted: false,
             slot: None,
         }));
         self.parties.push(party);
@@ -149,9 +150,7 @@ impl Room {
         let from: SocketAddr = each.socket.local_addr().unwrap();
         let index = self.worker.by_id[&(party as u32 + 1)];
         let now = self.now();
-        self.worker.guarded(index, |session, wire| {
-            session.handle_rtp(&bytes, from, now, wire);
-        });
+        self.worker.take_rtp(index, &mut bytes, from, now);
     }
 
     /// Everybody speaks for a turn, the mix beats, everybody hears; so many times.
@@ -263,6 +262,37 @@ fn who_is_muted_hears_and_is_not_heard_until_that_is_undone() {
         [Some(6), Some(4), Some(2)],
         "joining again only mutes"
     );
+}
+
+#[test]
+fn a_muted_session_is_heard_by_nobody_in_a_bridge_or_a_mix() {
+    let mut room = Room::with(&[(A, 1000), (MU, 2000), (A, 4000)]);
+    room.tell(Command::Bridge { a: 1, b: 2 });
+    room.turns(SETTLED);
+    assert_eq!(room.heard()[..2], [Some(2), Some(1)]);
+    room.tell(Command::Mute {
+        session: 2,
+        muted: true,
+    });
+    room.turns(2);
+    assert_eq!(
+        room.heard()[..2],
+        [Some(0), Some(1)],
+        "packets of silence, and it hears the other"
+    );
+    room.tell(Command::Mute {
+        session: 2,
+        muted: false,
+    });
+    room.turns(2);
+    assert_eq!(room.heard()[..2], [Some(2), Some(1)]);
+    room.tell(Command::Mute {
+        session: 2,
+        muted: true,
+    });
+    room.join(&[1, 2, 3]);
+    room.turns(SETTLED);
+    assert_eq!(room.heard(), [Some(4), Some(5), Some(1)]);
 }
 
 #[test]

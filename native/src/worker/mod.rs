@@ -240,6 +240,7 @@ impl Worker {
                 session,
                 muted,
             } => (session, self.mute(mix, session, muted)),
+            Command::Mute { session, muted } => (session, self.mute_session(session, muted)),
             Command::CloseSession { session } => {
                 let index = self.by_id.get(&session).copied();
                 index

@@ -1,11 +1,14 @@
 //! The loop of a worker: turns first, since they have a time; then what came; then what is to be done.
 
+use std::net::SocketAddr;
+
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};
 
 use crate::control::protocol::{CloseCause, Event};
 use crate::rtp::packet::MAX_DATAGRAM_BYTES;
+use crate::session::{Now, Pass};
 
 use super::seat::Joined;
 use super::{Report, Rider, Task, Worker};
@@ -115,6 +118,7 @@ impl Worker {
             .seats
             .get(index)
             .and_then(Option::as_ref)
+            .filter(|seat| !seat.muted)
             .map(|seat| seat.joined)
         else {
             return;
@@ -175,25 +179,46 @@ impl Worker {
         let Ok((length, from)) = socket.recv_from(buffer) else {
             return;
         };
-        let joined = seat.joined;
         let now = self.clock.now();
         if rtcp {
             self.guarded(index, |session, _| {
                 session.handle_rtcp(&buffer[..length], from, now)
             });
-            return;
+        } else {
+            self.take_rtp(index, &mut buffer[..length], from, now);
         }
+    }
+
+    /// A packet of sound or of a key: for the session, and for whom it is bridged with.
+    pub(super) fn take_rtp(
+        &mut self,
+        index: usize,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Now,
+    ) {
+        let Some(seat) = self.seats.get(index).and_then(Option::as_ref) else {
+            return;
+        };
+        let (joined, muted) = (seat.joined, seat.muted);
         let heard = self.guarded(index, |session, wire| {
-            session.handle_rtp(&buffer[..length], from, now, wire)
+            session.handle_rtp(datagram, from, now, wire)
         });
         let (Some(Some(heard)), Joined::Bridge(other)) = (heard, joined) else {
             return;
         };
+        if muted {
+            // The stream goes on, so that its listener neither waits for it nor takes it for lost.
+            match heard.pass {
+                Pass::Sound(law) => datagram[heard.payload.clone()].fill(law.silence()),
+                Pass::Event | Pass::Nothing => return,
+            }
+        }
         if let Some((digit, duration_ms)) = heard.key {
             self.press_other(index, digit, duration_ms);
         }
         self.guarded(other, |session, wire| {
-            session.pass_on(&mut buffer[..length], &heard, now, wire)
+            session.pass_on(datagram, &heard, now, wire)
         });
     }
 

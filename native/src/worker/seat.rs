@@ -21,6 +21,8 @@ pub struct Seat {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
     pub joined: Joined,
+    /// Nobody hears what its peer says, nor its keys.
+    pub muted: bool,
     /// Of the wheel, while it is served there by itself.
     pub slot: Option<usize>,
 }

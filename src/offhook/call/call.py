@@ -18,22 +18,27 @@ from typing import Any, Self, assert_never
 
 from offhook.call import recordings
 from offhook.call.care import STANDARD, Apology, Care
-from offhook.call.commands import AnswerLeg, Charge, Command, Finished, HangUpLeg, OweHangup, SendDigits
+from offhook.call.changes import Change, Objection, change, objection
+from offhook.call.commands import AnswerLeg, Charge, Command, Finished, HangUpLeg, MuteLeg, OweHangup, SendDigits
 from offhook.call.events import (
+    ChangeRecording,
     CreditGone,
     DigitPressed,
     DigitsSent,
     DocumentArrived,
     DocumentFailed,
     Event,
+    GoOn,
     HangUp,
     LegAnswered,
     LegEnded,
     LegHeld,
     LegPlaced,
     LegProgress,
+    Mute,
     Now,
     PlaybackEnded,
+    PressKeys,
     RecordingEnded,
     RoomBeeped,
     RoomBriefs,
@@ -62,6 +67,7 @@ from offhook.call.runner import Runner
 from offhook.call.stage import PARTY, Stage, Standing, WholeCall, target_text
 from offhook.call.status import owe_statuses
 from offhook.flow.dialects.dialect import Dialect
+from offhook.flow.document import Document
 from offhook.flow.interpreter import End
 from offhook.flow.program import Flow, Next
 from offhook.flow.verbs import HangupAs, StatusHook, Target
@@ -207,6 +213,8 @@ class Call:
                 self._end(Cause.NO_CREDIT)
             case HangUp():
                 self._end(event.cause)
+            case GoOn() | Mute() | PressKeys() | ChangeRecording():
+                self._change(event)
             case _:
                 assert_never(event)
         self._finish_if_over()
@@ -279,6 +287,8 @@ class Call:
                 self._stage.say(HangUpLeg(leg=leg.id, cause=leg.cause or Cause.NORMAL))
             elif leg.state is LegState.ANSWERING:
                 self._stage.say(AnswerLeg(leg=leg.id))
+            if sound_lost and leg.muted and leg.up:
+                self._stage.say(MuteLeg(leg=leg.id, muted=True))
         if sound_lost and self._facts.sending is not None:
             self._stage.say(SendDigits(leg=PARTY, request=self._facts.sending, keys=self._facts.first_keys))
         if self._facts.apology is not None:
@@ -349,6 +359,22 @@ class Call:
         apology = self._facts.apology
         if apology is not None and apology.over(self._stage):
             self._end(apology.cause)
+
+    # ── changes from outside ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def objection(self, wanted: Change) -> Objection | None:
+        """Why a change cannot be made as the call stands now; `None`: it can."""
+        return Objection.CALL_OVER if self._facts.finished else objection(wanted, self._facts)
+
+    def _change(self, wanted: GoOn | Mute | PressKeys | ChangeRecording) -> None:
+        if self.objection(wanted) is not None:
+            return
+        if isinstance(wanted, GoOn):
+            url = shown_url(wanted.to.url) if isinstance(wanted.to, Document) else None
+            self._stage.note("flow.changed", url=url)
+            self._runner.go_on(wanted.to)
+        else:
+            change(wanted, self._stage)
 
     # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -26,12 +26,14 @@ __all__ = [
     "KeepRecording",
     "LeaveRoom",
     "LegId",
+    "MuteLeg",
     "Note",
     "OweHangup",
     "OweNotice",
     "OweRecording",
     "OweStatus",
     "PartLegs",
+    "PauseRecording",
     "PlaceLeg",
     "PlaybackId",
     "PrepareSound",
@@ -115,6 +117,14 @@ class PartLegs:
     b: LegId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteLeg:
+    """Let nobody hear a party, nor its keys; it hears all others, and recordings of what it says hear it."""
+
+    leg: LegId
+    muted: bool
+
+
 # ── sound ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -186,6 +196,14 @@ class KeepRecording:
     """As for `StartRecording`."""
     duration_ms: int
     voiced_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRecording:
+    """Let a recording hold silence for as long as it is paused; it keeps the time."""
+
+    recording: RecordingId
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,12 +374,14 @@ Command = (
     | HangUpLeg
     | JoinLegs
     | PartLegs
+    | MuteLeg
     | PrepareSound
     | StartPlayback
     | StopPlayback
     | SendDigits
     | StartRecording
     | KeepRecording
+    | PauseRecording
     | StopRecording
     | EnterConference
     | EnterQueue

@@ -9,24 +9,29 @@ from typing import NamedTuple
 
 from offhook.call.commands import LegId, PlaybackId, RecordingId, RequestId, VisitId
 from offhook.flow.document import Document
-from offhook.flow.program import Flow
+from offhook.flow.program import Flow, Next
 from offhook.flow.view import Cause
 
 __all__ = [
+    "ChangeRecording",
     "CreditGone",
     "DigitPressed",
     "DigitsSent",
     "DocumentArrived",
     "DocumentFailed",
     "Event",
+    "GoOn",
     "HangUp",
     "LegAnswered",
     "LegEnded",
     "LegHeld",
     "LegPlaced",
     "LegProgress",
+    "Mute",
     "Now",
     "PlaybackEnded",
+    "PressKeys",
+    "RecordingChange",
     "RecordingEnded",
     "RoomBeeped",
     "RoomBriefs",
@@ -263,6 +268,52 @@ class HangUp:
     cause: Cause
 
 
+# ── changes from outside ─────────────────────────────────────────────────────────────────────────────────────────────
+# `Call.objection` says which of them can be made; one that cannot is dropped.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoOn:
+    """Leave what the call's own flow does, and all that was to follow it, for this. Before an answer: begin with it."""
+
+    to: Next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Let nobody hear a party, or let them again."""
+
+    leg: LegId
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PressKeys:
+    """Send keys to a party, as in `SendDigits`."""
+
+    leg: LegId
+    keys: str
+
+
+class RecordingChange(Enum):
+    """What is to become of the recording of the whole call."""
+
+    START = "start"
+    PAUSE = "pause"
+    """It goes on with silence, so that what follows stays at its time."""
+    RESUME = "resume"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecording:
+    """Start, pause, resume or stop the recording of both parties."""
+
+    change: RecordingChange
+    deliver_to: str | None = None
+    """For `START`: who is told of it when it is finished."""
+
+
 Event = (
     LegPlaced
     | LegProgress
@@ -284,4 +335,8 @@ Event = (
     | DocumentFailed
     | CreditGone
     | HangUp
+    | GoOn
+    | Mute
+    | PressKeys
+    | ChangeRecording
 )

@@ -54,6 +54,8 @@ class Leg:
     state: LegState
     tariff: Tariff
     held: bool = False
+    muted: bool = False
+    """Nobody hears it, because somebody outside of the call wants it so."""
     answered_at: Mono | None = None
     gone_at: Mono | None = None
     next_charge: Mono | None = None

@@ -17,9 +17,7 @@ from offhook.call.facts import Facts, view_of
 from offhook.call.masking import shown_url
 from offhook.call.perform.about import about
 from offhook.call.perform.cast import BESIDE, done_at_once, performer_for, verb_name
-from offhook.call.perform.gather import Gathering
 from offhook.call.perform.performer import failed
-from offhook.call.perform.play import Playing
 from offhook.call.plain import Mono
 from offhook.call.policy import WAITED_S, why_ended
 from offhook.call.script import HookFailed, Script
@@ -33,6 +31,8 @@ from offhook.flow.view import CallView, Cause, Performed
 
 __all__ = ["Runner"]
 
+CHANGED = "changed"
+"""Why a verb failed that was left because somebody outside wanted something else."""
 MainIsOver = Callable[[End, HangupAs | None], None]
 
 
@@ -104,6 +104,23 @@ class Runner:
     def _fallback(self, script: Script) -> Next | None:
         """What this flow goes on with if its web application fails: the call's own alone, the fallback not."""
         return self._facts.fallback if script.id == MAIN and script.failed is None else None
+
+    def go_on(self, to: Next) -> None:
+        """Run something else in place of the call's own flow, and of those that it has begun."""
+        script = self._facts.scripts.get(MAIN)
+        if script is None or script.position is None:
+            self._facts.start = to
+            return
+        outcome = None
+        if script.performer is not None:
+            script.performer.leave(self._seen_by(script))
+            outcome = self._performed(script, failed(CHANGED))
+        for other in [each for each in self._facts.scripts.values() if each.id != MAIN]:
+            self._drop(DropScript(id=other.id))
+        script.asked = script.failed = None
+        self._stop_comfort(script)
+        self._go(script, *script.position.apply(interpreter.Diverted(to=to, outcome=outcome)))
+        self._settle()
 
     def handle_timer(self) -> None:
         """Let every verb that is due go on."""
@@ -308,7 +325,7 @@ class Runner:
     def _drop(self, wish: DropScript) -> None:
         script = self._facts.scripts.get(wish.id)
         if script is not None:
-            if isinstance(script.performer, Playing | Gathering):
+            if script.performer is not None:
                 script.performer.leave(self._seen_by(script))
             self._forget(script, Cause.CANCELLED)
 

@@ -30,7 +30,9 @@ def call(
 ) -> None:
     """Make a call and follow its timeline to the end; Ctrl-C hangs up. Exit status 3: it was not answered.
 
-    Example: offhook call +46701234567 --from +46101234567 --voice-start '{"play": "https://example.com/hello.mp3"}'
+    The word make may be left out.
+
+    Example: offhook call make +46701234567 --from +46101234567 --voice-start '{"play": "https://example.com/hello.mp3"}'
     """
     with connect(settings_of(config)) as server:
         if not server.online:

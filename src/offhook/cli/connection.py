@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlencode
 
+from offhook.call.changes import Change, Objection
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
@@ -164,6 +165,9 @@ class _Nobody:
 
     async def hang_up(self, call_id: CallId) -> bool:
         return False
+
+    async def change_call(self, call_id: CallId, wanted: Change) -> Objection | None:
+        return Objection.CALL_OVER
 
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         return

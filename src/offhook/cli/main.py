@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from offhook.cli.account import account
-from offhook.cli.calls import call, calls, timeline
+from offhook.cli.calls import calls, timeline
 from offhook.cli.connection import CliError
 from offhook.cli.deliveries import deliveries
 from offhook.cli.doctor import doctor
+from offhook.cli.live import call
 from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
 from offhook.cli.phone import run as run_phone
@@ -50,7 +51,7 @@ app.add_typer(account, name="account")
 app.add_typer(trunk, name="trunk")
 app.add_typer(number, name="number")
 app.add_typer(phone, name="phone")
-app.command("call")(call)
+app.add_typer(call, name="call")
 app.command("calls")(calls)
 app.command("timeline")(timeline)
 app.add_typer(deliveries, name="deliveries")

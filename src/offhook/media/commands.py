@@ -189,7 +189,7 @@ class StopRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRecording:
-    """Paused time is not in the file."""
+    """Paused time is silence in the file, so that what follows stays where it was said."""
 
     recording: RecordingId
     paused: bool
@@ -239,6 +239,14 @@ class GetStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Nobody hears what the peer says, nor its keys: a bridge and a mix get silence of it. Told to us all the same."""
+
+    session: SessionId
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepSocket:
     """Hold the descriptor that comes beside these bytes, so that what arrives there waits for a new control process."""
 
@@ -274,6 +282,7 @@ Command: TypeAlias = (
     | JoinMix
     | LeaveMix
     | MuteInMix
+    | Mute
     | GetStatistics
     | KeepSocket
     | FetchSockets

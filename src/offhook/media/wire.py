@@ -223,6 +223,7 @@ COMMANDS: Final[dict[type[Any], tuple[int, str]]] = {
     c.LeaveMix: (17, "u32 u32"),
     c.MuteInMix: (18, "u32 u32 bool"),
     c.GetStatistics: (19, "u32"),
+    c.Mute: (20, "u32 bool"),
     c.KeepSocket: (32, "text"),
     c.FetchSockets: (33, ""),
     c.DropSocket: (34, "text"),

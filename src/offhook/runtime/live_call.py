@@ -110,6 +110,9 @@ class LiveCall:
                 self._signal(command)
             case do.JoinLegs() | do.PartLegs():
                 self._bridge(command)
+            case do.MuteLeg():
+                if (muted := self.legs.get(command.leg)) is not None:
+                    self.services.media.mute(muted.media, command.muted)
             case do.PrepareSound():
                 self._work(self._prepare(command))
             case do.StartPlayback() | do.StopPlayback() | do.SendDigits():
@@ -118,6 +121,9 @@ class LiveCall:
                 self._record(command)
             case do.KeepRecording():
                 self._kept(command)
+            case do.PauseRecording():
+                if (paused := self.recordings.get(command.recording)) is not None:
+                    self.services.media.pause_recording(paused.number, command.paused)
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
                     self.services.media.stop_recording(recording.number)

@@ -232,6 +232,17 @@ class MediaLegs:
         if running is not None and not self._is_gone(running.media):
             self.line.send(engine.StopRecording(recording=recording))
 
+    def pause_recording(self, recording: engine.RecordingId, paused: bool) -> None:
+        """Let a recording hold silence, or sound again; one that is over is no fault."""
+        running = self._recordings.get(recording)
+        if running is not None and not self._is_gone(running.media):
+            self.line.send(engine.PauseRecording(recording=recording, paused=paused))
+
+    def mute(self, media: MediaLeg, muted: bool) -> None:
+        """Let nobody hear a leg, whatever it is joined to now or later; or let them again."""
+        if not self._is_gone(media):
+            self.line.send(engine.Mute(session=media.session, muted=muted))
+
     def join(self, a: MediaLeg, b: MediaLeg) -> None:
         """Let two hear each other; one that is gone meanwhile is heard by nobody."""
         if not (self._is_gone(a) or self._is_gone(b)):

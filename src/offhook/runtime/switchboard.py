@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from offhook.call.call import Call
+from offhook.call.changes import Change, Objection
 from offhook.call.commands import LegId
 from offhook.call.events import HangUp
 from offhook.call.masking import shown_number
@@ -124,6 +125,18 @@ class Switchboard:
             return False
         live.post(HangUp(cause=cause))
         return True
+
+    def change(self, call: CallId, wanted: Change) -> Objection | None:
+        """Put a change on a live call's queue, unless there is an objection to it as the call stands now."""
+        live = self.live.get(call)
+        if live is None:
+            return Objection.CALL_OVER
+        objection = live.call.objection(wanted)
+        if objection is None:
+            if isinstance(wanted, HangUp):
+                live.note("call.hangup_asked", {"cause": wanted.cause.value})
+            live.post(wanted)
+        return objection
 
     def view(self, call: CallId) -> CallView | None:
         """A live call as its customer may see it."""

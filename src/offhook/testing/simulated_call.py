@@ -22,12 +22,14 @@ from offhook.call.commands import (
     KeepRecording,
     LeaveRoom,
     LegId,
+    MuteLeg,
     Note,
     OweHangup,
     OweNotice,
     OweRecording,
     OweStatus,
     PartLegs,
+    PauseRecording,
     PlaceLeg,
     PrepareSound,
     RingLeg,
@@ -260,6 +262,10 @@ class SimulatedCall:
                 self._engine.record(command)
             case KeepRecording():
                 self._engine.keep(command)
+            case PauseRecording(recording=recording, paused=paused):
+                self._say(f"recording {recording} {'holds silence' if paused else 'goes on'}")
+            case MuteLeg(leg=leg, muted=muted):
+                self._say(f"{self._people[leg].address} {'is muted' if muted else 'is heard again'}")
             case StopRecording(recording=recording):
                 self._engine.finish(recording, "stopped")
             case EnterConference() | EnterQueue() | TakeCaller() | CallerBriefed() | StayInRoom() | LeaveRoom():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offhook.call.changes import Change, Objection
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallView
@@ -59,6 +60,9 @@ class ServerPort(Protocol):
 
     async def hang_up(self, call_id: CallId) -> bool:
         """Ends a live call as if both parties had hung up. False: it is not live."""
+
+    async def change_call(self, call_id: CallId, wanted: Change) -> Objection | None:
+        """Changes a live call, or says why that cannot be done now."""
 
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         """Returns when the call's timeline has an entry after that sequence number, the call is over, or time is up.

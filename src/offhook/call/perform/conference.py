@@ -92,6 +92,10 @@ class Conferring:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def leave(self, stage: Stage) -> None:
+        """The party leaves the room."""
+        self.visit.leave(stage)
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """What is heard while waiting, the tone for who came or went, and where the party stands in the room."""
         if self.visit.resume(stage):

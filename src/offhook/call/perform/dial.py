@@ -141,6 +141,11 @@ class Dialling:
             stage.say(*leg.hang_up(Cause.NORMAL if leg.up else Cause.CANCELLED, stage.now))
         self._settle(stage)
 
+    def leave(self, stage: Stage) -> None:
+        """The party goes on without the others; a recording of the talk ends as the talk does."""
+        self._stop_ringback(stage)
+        self.stop(stage)
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """The ring-back, the keys of who is being readied, and the joining; phones go on ringing by themselves."""
         if self.winner is not None and not self.ready:

@@ -80,6 +80,11 @@ class Queueing:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def leave(self, stage: Stage) -> None:
+        """The party leaves the queue, or whom it was joined with."""
+        self._end_briefing(stage)
+        self.visit.leave(stage)
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """What is heard while waiting, and where the party stands in the queue."""
         if self.visit.resume(stage):

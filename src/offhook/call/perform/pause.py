@@ -44,5 +44,8 @@ class Pausing:
     def stop(self, stage: Stage) -> None:
         """There is nothing to let go of."""
 
+    def leave(self, stage: Stage) -> None:
+        """There is nothing to let go of."""
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """Time has gone on by itself."""

@@ -36,6 +36,9 @@ class Performer(Protocol):
     def stop(self, stage: Stage) -> None:
         """The call ends: let go of everything but the party itself."""
 
+    def leave(self, stage: Stage) -> None:
+        """The flow goes on elsewhere and the party stays: let go of everything that this verb has begun."""
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """The call was restored: say again what had been asked of the world and not been answered.
 

@@ -105,6 +105,15 @@ class Recording:
                 opened.deliver_to = told
                 opened.then_keep = self.verb.confirm and recording != self.keeping
 
+    def leave(self, stage: Stage) -> None:
+        """What was said so far is kept as the end of the call would keep it."""
+        if self.tone is not None:
+            self.tone.stop(stage)
+        if self.choice is not None:
+            self.choice.leave(stage)
+        self.stop(stage)
+        self._finish(stage)
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """The tone, the choice or the keeping; a recording that broke off comes to its end by the world."""
         if self.tone is not None:

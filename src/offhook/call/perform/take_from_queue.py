@@ -63,6 +63,10 @@ class Taking:
         """The call ends, and the visit with it."""
         self.visit.ends_with_the_call(stage)
 
+    def leave(self, stage: Stage) -> None:
+        """The party leaves the queue, or the caller it was joined with."""
+        self.visit.leave(stage)
+
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
         """What is heard while waiting, and where the agent stands in the queue."""
         if self.visit.resume(stage):

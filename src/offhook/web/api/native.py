@@ -18,6 +18,7 @@ from offhook.storage.writer import StorageUnavailable
 from offhook.web.api import (
     native_accounts,
     native_calls,
+    native_changes,
     native_deliveries,
     native_events,
     native_numbers,
@@ -52,6 +53,7 @@ def create_native(
     app.include_router(native_accounts.router)
     app.include_router(native_numbers.router)
     app.include_router(native_calls.router)
+    app.include_router(native_changes.router)
     app.include_router(native_events.router)
     app.include_router(native_deliveries.router)
     app.include_router(native_rooms.router)
