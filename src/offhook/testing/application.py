@@ -16,7 +16,7 @@ from offhook.flow.errors import DocumentError
 from offhook.flow.view import Cause
 from offhook.hooks.attempt import Attempt, Done, GiveUp, Output, Try
 from offhook.hooks.errors import HookCause, HookFailure
-from offhook.hooks.request import Method, Purpose, WebhookRequest
+from offhook.hooks.request import Method, Params, Purpose, WebhookRequest, encode_form
 from offhook.testing.clock import Clock
 from offhook.testing.scenario import Page
 
@@ -84,7 +84,7 @@ class Application:
                 )
 
     def _try(self, asking: _Asking, now: Try) -> None:
-        url = now.url if now.hop else asking.fetch.url
+        url = _without(now.url, asking.fetch.params) if now.hop else asking.fetch.url
         self._asked(now.method.value, url, asking.fetch.params)
         page = self._page_for(url, dict(asking.fetch.params))
         attempt, clock = asking.attempt, self._clock
@@ -122,3 +122,9 @@ class Application:
         used = self._used.get(first, 0)
         self._used[first] = used + 1
         return pages[min(used, len(pages) - 1)]
+
+
+def _without(url: str, params: Params) -> str:
+    """A URL as the application knows it, without the query that a GET instead of a POST carries."""
+    query = encode_form(params)
+    return url.removesuffix(f"?{query}").removesuffix(f"&{query}") if query else url
