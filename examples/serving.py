@@ -16,12 +16,16 @@ def answer(*actions: object) -> web.Response:
     return web.json_response(actions[0]) if actions else web.Response()
 
 
-def serve(description: str, routes: web.RouteTableDef, **options: str) -> None:
-    """Serve until Ctrl-C. Each option, named here with its help, must be given on the command line."""
+def serve(description: str, routes: web.RouteTableDef, **options: str | tuple[str, str]) -> None:
+    """Serve until Ctrl-C. Each option, named here with its help, must be given on the command line; one with a default
+    before its help may be."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=8080, help="where webhooks come in, on loopback")
     for name, said in options.items():
-        parser.add_argument(f"--{name}", required=True, help=said)
+        if isinstance(said, tuple):
+            parser.add_argument(f"--{name}", default=said[0], help=said[1])
+        else:
+            parser.add_argument(f"--{name}", required=True, help=said)
     app = web.Application(middlewares=[_show])
     app[Options] = parser.parse_args()
     app.add_routes(routes)

@@ -329,6 +329,9 @@ class Server:
                 record=order.record,
                 id=order.id,
                 fallback=order.fallback.flow if isinstance(order.fallback, Reading) else order.fallback,
+                told=order.told,
+                send_digits=order.send_digits,
+                time_limit_s=order.time_limit_s,
             )
         )
 

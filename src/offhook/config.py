@@ -405,6 +405,13 @@ class Settings(BaseSettings):
             " phones give up at a challenge that names `sha-256`, even beside `md5`."
         ),
     ] = ("md5",)
+    didforsale_second_leg_shows: Annotated[
+        Literal["to", "from"],
+        Field(
+            description="Caller ID on the second leg of a DIDforSale call without `url`: the number called first"
+            " (`to`), so that an agent sees the customer, or the number that is being connected (`from`)."
+        ),
+    ] = "to"
     engine_orphan_s: Annotated[
         float, Field(ge=0, description="Seconds that the media engine waits for a new control process.")
     ] = 120.0

@@ -306,6 +306,18 @@ def test_a_call_ends_when_the_credit_does() -> None:
     assert world.results == [("failed", "no_credit")]
 
 
+def test_a_call_may_last_so_long_from_its_answer() -> None:
+    world = outgoing(PLAY, answered=False, time_limit_s=60.0)
+    world.placed(A)
+    world.after(50)
+    world.answers(A)
+    world.after(59.9)
+    assert not world.all(HangUpLeg)
+    world.after(0.1)
+    assert world.all(HangUpLeg) == [HangUpLeg(leg=A, cause=Cause.TIME_LIMIT)]
+    assert world.call.poll_deadline() != pytest.approx(world.now.mono), "the limit is no deadline any more"
+
+
 # ── endings ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

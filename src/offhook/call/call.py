@@ -152,12 +152,14 @@ class Call:
         send_digits: str = "",
         fallback: Next | None = None,
         care: Care = STANDARD,
+        time_limit_s: float | None = None,
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
         `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched. `told`: who
         is told how leg 0 fares. `send_digits`: keys sent after the answer and before the flow, as in `SentDigits`.
         `fallback` and `care` as of an incoming call.
+        `time_limit_s`: how long the call may last from its answer.
         """
         ring_s = ring_timeout_s(ring_timeout)
         to = target_text(target)
@@ -172,7 +174,15 @@ class Call:
         )
         whole_call = WholeCall(deliver_to=None) if record else None
         standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)
-        facts = Facts(view=view, standing=standing, start=start, first_keys=send_digits, fallback=fallback, care=care)
+        facts = Facts(
+            view=view,
+            standing=standing,
+            start=start,
+            first_keys=send_digits,
+            time_limit_s=time_limit_s,
+            fallback=fallback,
+            care=care,
+        )
         call = cls(facts, dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
         party = call._stage.place(target, from_, told)
@@ -227,6 +237,8 @@ class Call:
         facts = self._facts
         if _due(facts.ring_deadline, now):
             self._end(Cause.NO_ANSWER)
+        if _due(facts.time_deadline, now):
+            self._end(Cause.TIME_LIMIT)
         for leg in self._stage.legs.values():
             self._charge(leg, charge_due(leg, Mono(now.mono)))
         self._runner.handle_timer()
@@ -245,6 +257,7 @@ class Call:
             return None
         moments = [
             self._facts.ring_deadline,
+            self._facts.time_deadline,
             self._facts.watchdog,
             None if self._facts.apology is None else self._facts.apology.deadline,
             *self._runner.deadlines(),
@@ -325,6 +338,8 @@ class Call:
     def _party_is_there(self, event: LegAnswered) -> None:
         self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))
         self._facts.ring_deadline = None
+        if self._facts.time_limit_s is not None:
+            self._facts.time_deadline = self._stage.after(self._facts.time_limit_s)
         start_whole_call(self._stage)
         if self._runner.begun:
             self._runner.hear(event)
@@ -392,7 +407,7 @@ class Call:
         if facts.watchdog is not None:
             return
         facts.watchdog = stage.after(ENDING_WATCHDOG_S)
-        facts.ring_deadline = facts.sending = None
+        facts.ring_deadline = facts.time_deadline = facts.sending = None
         if facts.apology is not None:
             # Whoever does not hear it out, or stops the server, has not ended the call: it had ended.
             cause, facts.apology = facts.apology.cause, None

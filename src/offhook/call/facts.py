@@ -43,6 +43,10 @@ class Facts:
     """It is being played; then the call ends."""
     ring_deadline: Mono | None = None
     """Until when the first party of an outgoing call may ring."""
+    time_limit_s: float | None = None
+    """How long the call may last from its answer."""
+    time_deadline: Mono | None = None
+    """When that is over; set by the answer."""
     watchdog: Mono | None = None
     """Set when the call begins to end: when it is over, whatever is missing."""
     finished: bool = False

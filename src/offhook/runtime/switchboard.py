@@ -65,6 +65,8 @@ class CallOrder:
     """Keys for the party after its answer, before anything else."""
     fallback: Next | None = None
     """What it goes on with where its web application fails; `None`: what its account has."""
+    time_limit_s: float | None = None
+    """How long the call may last from its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Switchboard:
             send_digits=order.send_digits,
             fallback=self._account_fallback(order.owner, order.dialect) if order.fallback is None else order.fallback,
             care=self._services.care,
+            time_limit_s=order.time_limit_s,
         )
         view = call.view()
         caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from offhook.config import Settings
 from offhook.storage.prices import PriceList
 from offhook.storage.store import Storage
+from offhook.web.api.didforsale import DidforsaleApi, is_didforsale
 from offhook.web.api.elks import ElksApi
 from offhook.web.api.elks_request import Elks
 from offhook.web.auth import AdminToken
@@ -31,6 +32,7 @@ class Web:
         server: ServerPort,
         storage: Storage,
         elks: ElksApi,
+        didforsale: DidforsaleApi,
         native: Callable[[], ASGIApp],
         streams: Streams,
         once: Idempotency,
@@ -38,6 +40,7 @@ class Web:
         self._server = server
         self._storage = storage
         self._elks = elks
+        self._didforsale = didforsale
         self._make_native = native
         self._native: ASGIApp | None = None
         self._making = asyncio.Lock()
@@ -51,6 +54,8 @@ class Web:
         first = scope["path"].lstrip("/").partition("/")[0]
         if first == "a1":
             await self._once(scope, receive, send, self._elks)
+        elif is_didforsale(scope["path"]):
+            await self._once(scope, receive, send, self._didforsale)
         elif first == "healthz":
             await send_answer(send, Answer.text(200, "ok"))
         elif first == "readyz":
@@ -101,4 +106,5 @@ def create_web(server: ServerPort, storage: Storage, settings: Settings, prices:
         return create_native(server, storage, settings, token, streams)
 
     elks = ElksApi(Elks(server=server, storage=storage, settings=settings, prices=prices))
-    return Web(server, storage, elks, native, streams, Idempotency(storage, token))
+    didforsale = DidforsaleApi(server, storage, settings, prices)
+    return Web(server, storage, elks, didforsale, native, streams, Idempotency(storage, token))

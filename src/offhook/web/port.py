@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from offhook.call.changes import Change, Objection
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
+from offhook.flow.targets import StatusHook
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.runtime.speech.provider import OfferedVoice
@@ -40,6 +41,12 @@ class CallOrder:
     """What it was promised to be called; `None`: whatever."""
     fallback: Document | Reading | None = None
     """What it goes on with where the web application fails; `None`: what its account has."""
+    send_digits: str = ""
+    """Sent after the answer, before anything is asked or done; as in `SentDigits`."""
+    told: StatusHook | None = None
+    """Who is told how the leg fares."""
+    time_limit_s: float | None = None
+    """How long the call may last from its answer."""
 
 
 class Overloaded(Exception):
