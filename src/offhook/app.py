@@ -53,6 +53,7 @@ from offhook.runtime.trunk_hosts import TrunkHosts
 from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import HookResult, Webhooks
+from offhook.runtime.wellness import raise_descriptor_limit
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
 from offhook.storage.deliveries import entries_of_unfinished, last_entries, left_over
@@ -133,6 +134,7 @@ class Server:
 
         What has started is stopped again if something later does not.
         """
+        raise_descriptor_limit()
         async with AsyncExitStack() as stack:
             self._parts = parts = await self._assemble(stack)
             await self._open(parts, stack)

@@ -306,6 +306,15 @@ def test_a_call_ends_when_the_credit_does() -> None:
     assert world.results == [("failed", "no_credit")]
 
 
+@pytest.mark.parametrize("jump_s", [-7200.0, 86400.0])
+def test_a_clock_that_jumps_changes_no_duration(jump_s: float) -> None:
+    world = outgoing(PLAY)
+    world.after(10)
+    call = world.call
+    call.handle(HangUp(cause=Cause.NORMAL), world.now._replace(wall=world.now.wall + jump_s))
+    assert call.view().duration_s == 10
+
+
 def test_a_call_may_last_so_long_from_its_answer() -> None:
     world = outgoing(PLAY, answered=False, time_limit_s=60.0)
     world.placed(A)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.sip_party import DEADLINE_S, Party, description, party
 
 from offhook.runtime import supervisor as module
+from offhook.runtime import wellness
 from offhook.runtime.sip_driver import now
 from offhook.runtime.supervisor import (
     REFUSE_ABOVE_BYTES,
@@ -172,8 +173,9 @@ async def test_a_disk_that_takes_nothing_stops_new_calls_before_anything_is_lost
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.001)
-    monkeypatch.setattr(module, "REFUSE_ABOVE_ROWS", 5)
-    monkeypatch.setattr(module, "TAKE_BELOW_ROWS", 1)
+    monkeypatch.setattr(module, "LOOK_EVERY_TICKS", 1)
+    monkeypatch.setattr(wellness, "REFUSE_ABOVE_ROWS", 5)
+    monkeypatch.setattr(wellness, "TAKE_BELOW_ROWS", 1)
 
     ticked = asyncio.Event()
 
@@ -184,7 +186,7 @@ async def test_a_disk_that_takes_nothing_stops_new_calls_before_anything_is_lost
 
     async def becomes(behind: bool) -> None:
         async with asyncio.timeout(DEADLINE_S):
-            while supervisor.disk_behind is not behind:
+            while (supervisor.unwell is not None) is not behind:
                 ticked.clear()
                 await ticked.wait()
 
@@ -200,7 +202,7 @@ async def test_a_disk_that_takes_nothing_stops_new_calls_before_anything_is_lost
                 at = datetime.now(UTC)
                 storage.records.append_event(EventRow(call_id="c" * 32, seq=seq, at=at, kind="k"))
             await becomes(True)
-            assert "the disk does not take what happens" in (supervisor.why_refusing() or "")
+            assert "rows wait in memory" in (supervisor.why_refusing() or "")
             assert await status_of_a_call(caller, server) == 503
             other.execute("COMMIT")
             await becomes(False)
@@ -212,6 +214,38 @@ async def test_a_disk_that_takes_nothing_stops_new_calls_before_anything_is_lost
     found = await storage.read(lambda connection: events_after(connection, "c" * 32))
     assert len(found) == 19, "nothing was lost"
     assert storage.writer.health().dropped == 0
+
+
+async def test_a_machine_that_is_unwell_takes_no_calls_until_it_is_well_again(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with party() as server, party() as caller:
+        server.driver.on_event = busy(server)
+        supervisor = watched(server, storage)
+        monkeypatch.setattr(module, "TICK_S", 0.001)
+        monkeypatch.setattr(module, "LOOK_EVERY_TICKS", 1)
+        looks = asyncio.Queue[None]()
+        why: list[str | None] = ["no disk"]
+
+        def complaint(_: float) -> str | None:
+            looks.put_nowait(None)
+            return why[0]
+
+        monkeypatch.setattr(supervisor.wellness, "complaint", complaint)
+        supervisor.start()
+        try:
+            # What follows from a look is done in the same turn of the loop.
+            await asyncio.wait_for(looks.get(), DEADLINE_S)
+            assert supervisor.why_refusing() == "no disk"
+            assert await status_of_a_call(caller, server) == 503
+            why[0] = None
+            while not looks.empty():
+                looks.get_nowait()
+            await asyncio.wait_for(looks.get(), DEADLINE_S)
+            assert supervisor.why_refusing() is None
+            assert await status_of_a_call(caller, server) == 486
+        finally:
+            supervisor.stop()
 
 
 async def test_who_has_stopped_watching_measures_no_more(storage: Storage) -> None:

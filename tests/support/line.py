@@ -293,13 +293,20 @@ class Line:
 
     async def until_ready(self, within_s: float = 10.0) -> None:
         """Wait until the server says that it can take calls."""
+        await self._until_readyz(200, within_s)
+
+    async def until_unready(self, within_s: float = 30.0) -> None:
+        """Wait until the server says that it takes none."""
+        await self._until_readyz(503, within_s)
+
+    async def _until_readyz(self, status: int, within_s: float) -> None:
         deadline = asyncio.get_running_loop().time() + within_s
         while asyncio.get_running_loop().time() < deadline:
             async with self.server.session.get(f"{self.server.http}/readyz") as answer:
-                if answer.status == 200:
+                if answer.status == status:
                     return
             await asyncio.sleep(0.02)
-        raise AssertionError(f"not ready within {within_s} s")
+        raise AssertionError(f"/readyz did not become {status} within {within_s} s")
 
     async def over(self, call_id: str, within_s: float = 10.0) -> dict[str, Any]:
         """Wait until a call is over; returns it."""

@@ -13,7 +13,7 @@ docs/design/call.md.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, assert_never
 
 from offhook.call import recordings
@@ -74,6 +74,10 @@ from offhook.flow.verbs import HangupAs, StatusHook, Target
 from offhook.flow.view import CallId, CallView, Cause, Direction
 
 __all__ = ["Call"]
+
+
+CLOCK_JUMP = timedelta(seconds=2)
+"""By how much the wall clock may leave the monotonic one during a call before it is not believed."""
 
 
 class Call:
@@ -413,11 +417,22 @@ class Call:
             cause, facts.apology = facts.apology.cause, None
         self._runner.end(cause)
         facts.view = replace(
-            facts.view, end=_utc(stage.now), cause=cause, state=call_state(cause, answered=facts.view.start is not None)
+            facts.view,
+            end=self._end_moment(),
+            cause=cause,
+            state=call_state(cause, answered=facts.view.start is not None),
         )
         recordings.stop_all(stage)
         stage.say(*stage.party.hang_up(cause, stage.now))
         stage.note("call.ended", cause=cause.value, state=facts.view.state.value)
+
+    def _end_moment(self) -> datetime:
+        """Now; where the wall clock jumped during the call, what keeps the time between answer and end true."""
+        now, start, answered = self._stage.now, self._facts.view.start, self._stage.party.answered_at
+        if start is None or answered is None:
+            return _utc(now)
+        measured = start + timedelta(seconds=now.mono - answered)
+        return measured if abs(measured - _utc(now)) > CLOCK_JUMP else _utc(now)
 
     def _give_up_waiting(self) -> None:
         """Something never came: the call is over all the same, and says what was missing."""

@@ -1,7 +1,7 @@
 """Watches what no single call can see: how late the loop runs, whether storage can write, which recordings are too old.
 
-When the machine has more than it can carry, new calls are refused with 503 at the least cost, so that those that were
-taken stay good; they are taken again as soon as there is room.
+When the machine has more than it can carry, or is not well (`wellness.py`), new calls are refused with 503 at the least
+cost, so that those that were taken stay good; they are taken again as soon as there is room.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from offhook.runtime.sip_driver import SipDriver
+from offhook.runtime.wellness import Wellness
 from offhook.storage.idempotency import KEEP_KEYS
 from offhook.storage.records import expired_recordings
 from offhook.storage.store import Storage
@@ -31,11 +32,9 @@ REFUSE_ABOVE_BYTES = 160 * 1024
 """Of SIP waiting in the kernel, as it counts them: about 125 messages, which is 0.15 s of work. The loop can be on time
 in every turn and still be seconds behind what its sockets hold."""
 TAKE_BELOW_BYTES = 16 * 1024
-REFUSE_ABOVE_ROWS = 20_000
-"""Rows that wait for a disk in trouble, what is owed among them: some hundred calls' worth. Running calls have four
-times that before the first timeline entry would have to be let go (`offhook.storage.writer`)."""
-TAKE_BELOW_ROWS = 2_000
 SMOOTHING = 0.15
+LOOK_EVERY_TICKS = 25
+"""Half a second: how often it is asked whether the machine is well."""
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
 
@@ -67,9 +66,11 @@ class Supervisor:
     ) -> None:
         """`keep_deliveries`: how long posts that are done can still be looked at."""
         self.load = LoadGuard()
+        self.wellness = Wellness(storage.writer)
+        self.unwell: str | None = None
+        """Why the machine is not well enough for new calls, in words for people."""
         self.draining = False
-        self.disk_behind = False
-        """More rows wait for the disk than new calls may add to."""
+        self._ticks = 0
         self._refusing = False
         self._driver = driver
         self._storage = storage
@@ -93,21 +94,20 @@ class Supervisor:
 
     def drain(self) -> None:
         """From now on no new calls, for good."""
-        self.draining = True
+        self.draining = self._refusing = True
         self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
 
     def why_refusing(self) -> str | None:
         """Why new calls are refused, in words for people; `None`: they are taken."""
         if self.draining:
             return "the server is stopping"
+        if self.unwell is not None:
+            return self.unwell
         if self.load.refusing:
             return (
                 f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late, "
                 f"{self.load.waiting_bytes} octets of SIP wait)"
             )
-        if self.disk_behind:
-            health = self._storage.writer.health()
-            return f"the disk does not take what happens ({health.pending} rows wait: {health.error or 'it is slow'})"
         return None
 
     def _schedule(self) -> None:
@@ -115,22 +115,36 @@ class Supervisor:
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
-        self.load.measured(time.monotonic() - self._due, self._driver.sockets.waiting_bytes())
-        rows = self._storage.writer.health().pending
-        self.disk_behind = rows > (TAKE_BELOW_ROWS if self.disk_behind else REFUSE_ABOVE_ROWS)
-        before, self._refusing = self._refusing, self.load.refusing or self.disk_behind
-        if self._refusing != before and not self.draining:
+        now = time.monotonic()
+        changed = self.load.measured(now - self._due, self._driver.sockets.waiting_bytes())
+        if changed and not self.draining:
             log.warning(
-                "load.refusing" if self._refusing else "load.taking",
+                "load.refusing" if self.load.refusing else "load.taking",
                 late_s=round(self.load.lateness_s, 3),
                 waiting_bytes=self.load.waiting_bytes,
-                waiting_rows=rows,
             )
-            if self._refusing:
-                self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
-            else:
-                self._driver.endpoint.take_new()
+        if self._ticks % LOOK_EVERY_TICKS == 0:
+            self._look(now)
+        self._ticks += 1
+        self._follow()
         self._schedule()
+
+    def _look(self, now: float) -> None:
+        unwell = self.wellness.complaint(now)
+        if (unwell is None) is not (self.unwell is None):
+            log.warning("machine.unwell" if unwell is not None else "machine.well", why=unwell or self.unwell)
+        self.unwell = unwell
+
+    def _follow(self) -> None:
+        """Let the endpoint refuse new calls, or take them, as it was decided."""
+        refuse = self.draining or self.load.refusing or self.unwell is not None
+        if refuse is self._refusing:
+            return
+        self._refusing = refuse
+        if refuse:
+            self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
+        else:
+            self._driver.endpoint.take_new()
 
     async def _keep_house(self) -> None:
         while True:

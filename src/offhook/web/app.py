@@ -30,7 +30,6 @@ class Web:
     def __init__(
         self,
         server: ServerPort,
-        storage: Storage,
         elks: ElksApi,
         didforsale: DidforsaleApi,
         native: Callable[[], ASGIApp],
@@ -38,7 +37,6 @@ class Web:
         once: Idempotency,
     ) -> None:
         self._server = server
-        self._storage = storage
         self._elks = elks
         self._didforsale = didforsale
         self._make_native = native
@@ -81,9 +79,6 @@ class Web:
 
     def _readiness(self) -> Answer:
         reason = self._server.not_ready()
-        health = self._storage.writer.health()
-        if reason is None and health.failing_since is not None:
-            reason = f"storage cannot write: {health.error}"
         return Answer.text(200, "ready") if reason is None else Answer.text(503, reason)
 
     async def _native_app(self) -> ASGIApp:
@@ -107,4 +102,4 @@ def create_web(server: ServerPort, storage: Storage, settings: Settings, prices:
 
     elks = ElksApi(Elks(server=server, storage=storage, settings=settings, prices=prices))
     didforsale = DidforsaleApi(server, storage, settings, prices)
-    return Web(server, storage, elks, didforsale, native, streams, Idempotency(storage, token))
+    return Web(server, elks, didforsale, native, streams, Idempotency(storage, token))

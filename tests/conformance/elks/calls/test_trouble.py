@@ -81,6 +81,40 @@ async def test_locked_database(line: Line, doomed: Server) -> None:
 
 
 @topic("trouble")
+async def test_database_locked_for_long(line: Line, doomed: Server) -> None:
+    """After some seconds new calls of both directions are refused with 503 and the reason; what ran goes on, nothing is
+    lost, and calls are taken again by themselves.
+    """
+    end = line.on("/end", "")
+    start = {"ivr": "sound/dialtone", "timeout": 60, "next": line.on("/next", {"play": "sound/beep"})}
+    cid, party = await line.talks(start, whenhangup=end)
+    order = {"from_": line.number, "to": line.far(), "voice_start": '{"hangup":"reject"}'}
+    await line.runs(line.on("/start", {"hangup": "busy"}))
+    with sqlite3.connect(doomed.data_dir / "offhook.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            await line.peer.invite(line.number, (await line.voice()).sdp).refused(486)
+            await line.until_unready()
+            status, why = await line.a1("POST", "/calls", **order)
+            assert status == 503, why
+            assert "storage cannot write" in why
+            await line.peer.invite(line.number, (await line.voice()).sdp).refused(503)
+            await party.voice.press("4")
+            await party.voice.hears_tone(1000.0)
+            await party.hung_up()
+        finally:
+            other.execute("ROLLBACK")
+    await line.until_ready()
+    await line.hook("/end")
+    assert [action["result"] for action in (await line.over(cid))["actions"]] == ["4", "ok"]
+    status, made = await line.a1("POST", "/calls", **order)
+    assert status == 200, made
+    last = await line.rings()
+    await last.pick_up()
+    await last.hung_up()
+
+
+@topic("trouble")
 async def test_disk_that_takes_no_files(line: Line, doomed: Server) -> None:
     """A recording that cannot be written makes its action fail; the call goes on, and sounds are heard all the same."""
     for folder in (doomed.data_dir / "recordings", doomed.data_dir / "sound"):
