@@ -9,6 +9,7 @@ from tests.support.asgi import ask, basic
 from tests.support.rest_cases import MAIN, World
 
 from offhook.web.api import elks
+from offhook.web.api.didforsale_request import DIDFORSALE_PATHS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 SOURCE = Path(__file__).parents[2] / "src" / "offhook" / "web"
@@ -37,7 +38,7 @@ async def made(world: World) -> list[str]:
     for resource in elks.RESOURCES:
         for method in ("GET", "POST", "PUT", "DELETE"):
             found |= {f"{method} /a1/{resource}", f"{method} /a1/{resource}/{{id}}"}
-    return sorted(found)
+    return sorted(found | {f"POST {path}" for path in DIDFORSALE_PATHS})
 
 
 async def test_all_that_is_documented_is_among_them(world: World) -> None:

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from offhook.config import Settings
 from offhook.storage.prices import PriceList
 from offhook.storage.store import Storage
-from offhook.web.api.didforsale import DidforsaleApi, is_didforsale
+from offhook.web.api.didforsale import DidforsaleApi
+from offhook.web.api.didforsale_request import is_didforsale
 from offhook.web.api.elks import ElksApi
 from offhook.web.api.elks_request import Elks
 from offhook.web.auth import AdminToken
@@ -53,7 +54,7 @@ class Web:
         if first == "a1":
             await self._once(scope, receive, send, self._elks)
         elif is_didforsale(scope["path"]):
-            await self._once(scope, receive, send, self._didforsale)
+            await self._once(scope, receive, send, self._didforsale, self._didforsale.owner)
         elif first == "healthz":
             await send_answer(send, Answer.text(200, "ok"))
         elif first == "readyz":

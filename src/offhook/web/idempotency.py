@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -21,6 +21,7 @@ from offhook.storage.idempotency import KEEP_KEYS, idempotency_key
 from offhook.storage.rows import IdempotencyRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
+from offhook.web.api.didforsale_request import is_didforsale
 from offhook.web.auth import AdminToken
 from offhook.web.http import MAX_BODY_BYTES, Answer, basic_credentials, header, send_answer
 
@@ -55,6 +56,10 @@ def reserved(scope: Scope) -> Reserved | None:
     return found
 
 
+Whose = Callable[[Scope, Receive], Awaitable[str | None]]
+"""Says which account a request is of, if any."""
+
+
 class _Refusal(Exception):
     def __init__(self, *, status: int, name: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -72,16 +77,20 @@ class Idempotency:
         self._busy: dict[tuple[str, str], asyncio.Event] = {}
         self._unwritten: OrderedDict[tuple[str, str], IdempotencyRow] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, application: ASGIApp) -> None:
-        """A request, and who is to answer it."""
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, application: ASGIApp, whose: Whose | None = None
+    ) -> None:
+        """A request, and who is to answer it. `whose`: for an API whose requests say in their body who asks."""
         given = header(scope, HEADER)
-        owner = None if given is None or not _posts(scope) else self._owner(scope)
-        if given is None or owner is None:
+        owner = None if given is None or whose is not None else self._owner(scope)
+        if given is None or not _posts(scope) or (owner is None and whose is None):
             await application(scope, receive, send)
             return
         messages, body = await _whole(receive)
+        if whose is not None:
+            owner = await whose(scope, _replaying(messages, receive))
         again = _replaying(messages, receive)
-        if body is None:  # too large, or its sender has gone: the application says what is to be said
+        if body is None or owner is None:  # too large, its sender has gone, or nobody's: the application says so
             await application(scope, again, send)
             return
         try:
@@ -197,7 +206,7 @@ def _path(scope: Scope) -> list[str]:
 
 def _makes_a_call(scope: Scope) -> bool:
     path = _path(scope)
-    return tuple(path[:-1] if path[-1:] == ["post"] else path) in MAKES_A_CALL
+    return tuple(path[:-1] if path[-1:] == ["post"] else path) in MAKES_A_CALL or is_didforsale(scope["path"])
 
 
 def _key(given: bytes) -> str:

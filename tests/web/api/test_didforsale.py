@@ -1,5 +1,6 @@
 """`CallTermination`: what the switchboard is asked to do for it, who may ask, and every error as JSON."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +10,16 @@ import pytest
 from tests.support.asgi import Reply, ask, basic
 from tests.support.rest_cases import MAIN, SECRET, World
 
+from offhook.config import load_settings
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.document import Document
 from offhook.flow.targets import LegStage, NumberTarget, StatusHook, Treatment
 from offhook.flow.verbs import Dial
-from offhook.web.api.didforsale import is_didforsale
+from offhook.flow.view import CallId
+from offhook.storage.prices import PriceList
+from offhook.web.api.didforsale import DidforsaleApi
+from offhook.web.api.didforsale_request import is_didforsale
+from offhook.web.idempotency import Reserved
 from offhook.web.port import CallOrder
 
 PATH = "/didforsaleapi/index.php/api/V2/CallTermination/"
@@ -219,3 +225,41 @@ async def test_unknown_bytes_are_a_form_without_parameters(keyed: World) -> None
     app: Any = keyed.app()
     reply = await ask(app, "POST", PATH, b"\xff\xfe\x00=%zz", {"content-type": "text/xml"})
     assert reply.status == 401
+
+
+# ── Idempotency-Key ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_same_request_five_times_at_once_makes_one_call(keyed: World) -> None:
+    app = keyed.app()
+    headers = {"idempotency-key": "k1"}
+    replies = await asyncio.gather(*(ask(app, "POST", PATH, FORM, headers) for _ in range(5)))
+    assert len(keyed.board.orders) == 1
+    assert {reply.body for reply in replies} == {replies[0].body}
+    assert sorted(reply.headers.get("idempotency-replayed", "") for reply in replies) == ["", *["true"] * 4]
+    assert keyed.board.orders[0].id == UUID(json.loads(replies[0].text)["uuid"]).hex
+    other = await ask(app, "POST", PATH, FORM | {"to": "19499300361"}, headers)
+    assert other.status == 409
+
+
+async def test_a_key_of_nobody_is_answered_as_ever(keyed: World) -> None:
+    reply = await posted(keyed, FORM | {"apikey": "no"}, **{"idempotency-key": "k1"})
+    assert (reply.status, failed(reply)) == (401, "Invalid API key")
+
+
+@pytest.mark.parametrize("placed", [True, False])
+async def test_a_call_promised_before_a_crash_keeps_its_id(keyed: World, placed: bool) -> None:
+    order = CallOrder(
+        owner="ubob", from_="+18005797676", to="+19499300360", start=Document(url="https://a.example"), dialect="didml"
+    )
+    call = (await keyed.board.place_call(order)).id if placed else CallId("a" * 32)
+    keyed.board.orders.clear()
+    settings = load_settings(data_dir=keyed.storage.data_dir, dev=True)
+    api = DidforsaleApi(keyed.board, keyed.storage, settings, PriceList({}))
+
+    async def promised(scope: Any, receive: Any, send: Any) -> None:
+        await api({**scope, "offhook.reserved": Reserved(call=call, resumed=True)}, receive, send)
+
+    reply = await ask(promised, "POST", PATH, FORM)
+    assert json.loads(reply.text)["callSid"] == str(UUID(call))
+    assert keyed.board.orders == [], "it is not placed once more"

@@ -6,6 +6,7 @@ customer.
 """
 
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from starlette.types import Receive, Scope, Send
@@ -16,33 +17,24 @@ from offhook.flow.document import Document
 from offhook.flow.program import Flow, Step
 from offhook.flow.targets import NumberTarget, StatusHook, Treatment
 from offhook.flow.verbs import Dial
+from offhook.flow.view import CallId
 from offhook.storage.prices import PriceList
 from offhook.storage.rows import AccountRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
 from offhook.web.api.didforsale_request import DidforsaleError, DidforsaleRequest, failure, read_request
 from offhook.web.http import Answer, BodyTooLarge, ClientLeft, basic_credentials, send_answer
+from offhook.web.idempotency import Reserved, reserved
+from offhook.web.placing import given_up, placed_before
 from offhook.web.port import CallOrder, Overloaded, ServerPort
 
-__all__ = ["DIDFORSALE_PATHS", "DidforsaleApi", "is_didforsale"]
+__all__ = ["DidforsaleApi"]
 
-DIDFORSALE_PATHS = ("/didforsaleapi/index.php/api/v2/calltermination", "/api/v2/calltermination")
-"""As documented, and short."""
-SDK_SECOND_CALL = "v2/calltermination"
-"""The service's PHP library appends this to the address once more at each further call of one client."""
 RING_TIMEOUT_S = 30
 TALK_LIMIT_S = 4 * 3600
 WRONG_KEY = "Invalid API key"
 
 log = logging.getLogger(__name__)
-
-
-def is_didforsale(path: str) -> bool:
-    """Whether a path is one of this API."""
-    found = path.lower().rstrip("/")
-    while found.endswith(f"calltermination{SDK_SECOND_CALL}"):
-        found = found.removesuffix(SDK_SECOND_CALL)
-    return found in DIDFORSALE_PATHS
 
 
 class DidforsaleApi:
@@ -79,16 +71,34 @@ class DidforsaleApi:
             return failure(405, "Make calls with POST", (b"allow", b"POST"))
         request = await read_request(scope, receive)
         account = self._account(request, scope)
-        view = await self._server.place_call(self._order(account, request))
-        sid = str(UUID(view.id))
+        sid = str(UUID(await self._placed(self._order(account, request), reserved(scope))))
         return Answer.json({"status": True, "message": "Call initiated", "uuid": sid, "callSid": sid})
 
-    def _account(self, request: DidforsaleRequest, scope: Scope) -> AccountRow:
+    async def _placed(self, order: CallOrder, promised: Reserved | None) -> CallId:
+        if promised is None:
+            return (await self._server.place_call(order)).id
+        if not promised.resumed:
+            return (await self._server.place_call(replace(order, id=promised.call))).id
+        if await placed_before(self._server, self._storage, promised.call) is None:
+            given_up(self._storage, promised.call, order)
+        return promised.call
+
+    async def owner(self, scope: Scope, receive: Receive) -> str | None:
+        """Whose request it is, for whoever has to know before it is answered; `None`: nobody's that is known."""
+        try:
+            found = self._known(await read_request(scope, receive), scope)
+        except (DidforsaleError, BodyTooLarge, ClientLeft):
+            return None
+        return None if found is None else found.id
+
+    def _known(self, request: DidforsaleRequest, scope: Scope) -> AccountRow | None:
         directory = self._storage.directory
         basic = basic_credentials(scope)
         found = directory.account_of_api_key(request.key) if request.key else None
-        if found is None and basic is not None:
-            found = directory.authenticate(*basic)
+        return directory.authenticate(*basic) if found is None and basic is not None else found
+
+    def _account(self, request: DidforsaleRequest, scope: Scope) -> AccountRow:
+        found = self._known(request, scope)
         if found is None:
             raise DidforsaleError(401, WRONG_KEY if request.key else "Missing parameter: apikey")
         return found

@@ -19,8 +19,12 @@ from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.targets import LegStage, StatusHook
 from offhook.web.http import MAX_PARAMETERS, Answer, basic_credentials, header, read_body
 
-__all__ = ["DidforsaleError", "DidforsaleRequest", "failure", "read_request"]
+__all__ = ["DIDFORSALE_PATHS", "DidforsaleError", "DidforsaleRequest", "failure", "is_didforsale", "read_request"]
 
+DIDFORSALE_PATHS = ("/didforsaleapi/index.php/api/V2/CallTermination", "/api/V2/CallTermination")
+"""As documented, and short."""
+SDK_SECOND_CALL = "v2/calltermination"
+"""The service's PHP library appends this to the address once more at each further call of one client."""
 MAX_DIGITS = 200
 MAX_EXTRA_CHARS = 2000
 _NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
@@ -31,6 +35,14 @@ _WAITS = {"w": "P", "W": "PP"}
 _KEY = "apikey"
 
 Multi = Mapping[str, tuple[str, ...]]
+
+
+def is_didforsale(path: str) -> bool:
+    """Whether a path is one of this API."""
+    found = path.lower().rstrip("/")
+    while found.endswith(f"calltermination{SDK_SECOND_CALL}"):
+        found = found.removesuffix(SDK_SECOND_CALL)
+    return found in [known.lower() for known in DIDFORSALE_PATHS]
 
 
 class DidforsaleError(Exception):
