@@ -1,17 +1,28 @@
 """Enqueue at work: its place, a briefing before it is joined, and every way in which that can be cut short."""
 
-from tests.support.calls import A, World, outgoing
+from tests.support.calls import A, World, flow, outgoing
 
 from offhook.call.commands import (
     CallerBriefed,
     EnterQueue,
     FetchDocument,
     LeaveRoom,
+    PrepareSound,
     StartPlayback,
     StopPlayback,
     VisitId,
 )
-from offhook.call.events import DocumentFailed, RoomBriefs, RoomEnd, RoomJoined, RoomLeft, RoomWaits
+from offhook.call.events import (
+    DocumentFailed,
+    GoOn,
+    RoomBriefs,
+    RoomEnd,
+    RoomJoined,
+    RoomLeft,
+    RoomWaits,
+    SoundReady,
+)
+from offhook.call.perform.waiting import MUSIC
 from offhook.flow.document import Document
 from offhook.flow.verbs import Enqueue, Hangup, NamedSound, Play, Verb
 from offhook.flow.view import Cause
@@ -104,3 +115,28 @@ def test_to_wait_for_too_long_is_a_failure_and_to_talk_for_long_is_none() -> Non
     world.tell(RoomJoined(visit=V))
     world.tell(RoomLeft(visit=V, why=RoomEnd.TIME_LIMIT))
     assert world.results == [("ok", None)]
+
+
+def test_a_flow_for_the_waiting_may_leave() -> None:
+    world = outgoing(Enqueue(queue="q", wait=Document(url="https://app.example/wait")))
+    world.tell(RoomWaits(visit=V, position=1))
+    assert world.document(Hangup())[0] == LeaveRoom(visit=V)
+    assert world.results == [("failed", "left")]
+
+
+def test_who_is_sent_elsewhere_leaves_the_queue_or_whom_it_talks_with() -> None:
+    for world in (waiting(), briefing()):
+        said = world.tell(GoOn(to=flow(BEEP)))
+        assert LeaveRoom(visit=V) in said
+        assert world.results == [("failed", "changed")]
+        assert world.tell(RoomJoined(visit=V)) == [], "it crossed"
+
+
+def test_music_that_was_had_is_not_asked_for_again_when_the_agent_is_gone() -> None:
+    world = waiting()
+    ready = [each for each in world.all(PrepareSound) if each.sound == MUSIC]
+    world.tell(SoundReady(request=ready[0].request, handle="m", duration_ms=1))
+    world.tell(RoomBriefs(visit=V, document=BRIEFING))
+    said = world.tell(RoomWaits(visit=V, position=1))
+    assert [each.sounds for each in said if isinstance(each, StartPlayback)] == [("m",)]
+    assert [each for each in world.all(PrepareSound) if each.sound == MUSIC] == ready
