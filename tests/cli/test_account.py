@@ -178,3 +178,10 @@ def test_a_fallback(run: Any) -> None:
     assert run("account", "fallback", "none", "--json").json["fallback"] == ""
     assert re.search(r"fallback +none", run("account", "fallback", "none").out)
     assert "fallback" in run("account", "fallback", "nowhere").err
+
+
+def test_quirks(run: Any) -> None:
+    run("account", "add", "Ann")
+    assert re.search(r"quirks +CallDurartion", run("account", "quirks", "CallDurartion").out)
+    assert run("account", "quirks", "none", "--json").json["quirks"] == []
+    assert "CallDurartion" in run("account", "quirks", "Durrration").err

@@ -105,6 +105,7 @@ class Call:
         tariff: Tariff | None = None,
         hangup_hook: str | None = None,
         refused: Cause | None = None,
+        quirks: frozenset[str] = frozenset(),
         caller_name: str = "",
         fallback: Next | None = None,
         care: Care = STANDARD,
@@ -113,7 +114,7 @@ class Call:
 
         `start` is the document to ask for, or the flow itself; an empty flow ends the call with `Cause.NO_FLOW`.
         `refused`: the call ends at once and nobody is asked; it is told of all the same.
-        `caller_name`: what the caller's network calls them.
+        `caller_name`: what the caller's network calls them. `quirks`: what the customer's dialect is asked to do.
         `fallback`: what it goes on with where its web application fails; `care`: what is heard then, and while waiting.
         """
         party = Leg(id=PARTY, incoming=True, to=to, from_=from_, state=LegState.OFFERED, tariff=tariff or Tariff())
@@ -125,6 +126,7 @@ class Call:
             created=_utc(now),
             owner=owner,
             caller_name=caller_name,
+            quirks=quirks,
         )
         standing = Standing(legs={PARTY: party}, other_party=from_, hangup_hook=hangup_hook)
         call = cls(Facts(view=view, standing=standing, start=start, fallback=fallback, care=care), dialect, now)
@@ -157,12 +159,13 @@ class Call:
         fallback: Next | None = None,
         care: Care = STANDARD,
         time_limit_s: float | None = None,
+        quirks: frozenset[str] = frozenset(),
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
         `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched. `told`: who
         is told how leg 0 fares. `send_digits`: keys sent after the answer and before the flow, as in `SentDigits`.
-        `fallback` and `care` as of an incoming call.
+        `quirks`, `fallback` and `care` as of an incoming call.
         `time_limit_s`: how long the call may last from its answer.
         """
         ring_s = ring_timeout_s(ring_timeout)
@@ -175,6 +178,7 @@ class Call:
             created=_utc(now),
             owner=owner,
             ring_timeout_s=round(ring_s),
+            quirks=quirks,
         )
         whole_call = WholeCall(deliver_to=None) if record else None
         standing = Standing(legs={}, other_party=to, hangup_hook=hangup_hook, whole_call=whole_call)

@@ -129,6 +129,28 @@ def _balance(row: dict[str, Any]) -> str:
     return text if row["limited"] else f"{text} (no limit)"
 
 
+@account.command("quirks")
+def set_quirks(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One or more names, or none.")],
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say which peculiarities of a service an account's applications rely on.
+
+    CallDurartion: DIDforSale's page spells CallDuration so; status callbacks then carry both.
+
+    Example: offhook account quirks CallDurartion
+    """
+    with connect(settings_of(config)) as server:
+        wanted = [] if names == ["none"] else names
+        changed = server.put(path("accounts", which or "-", "quirks"), {"quirks": wanted})
+    if as_json:
+        show_json(changed)
+    else:
+        fields([("account", changed["name"]), ("quirks", ", ".join(changed["quirks"]) or "none")])
+
+
 # ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -114,6 +114,7 @@ class Switchboard:
             fallback=self._account_fallback(order.owner, order.dialect) if order.fallback is None else order.fallback,
             care=self._services.care,
             time_limit_s=order.time_limit_s,
+            quirks=self._quirks(order.owner),
         )
         view = call.view()
         caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
@@ -228,6 +229,7 @@ class Switchboard:
             caller_name="" if arrival.from_ == ANONYMOUS else invite.from_.display or "",
             fallback=fallback,
             care=self._services.care,
+            quirks=self._quirks(owner),
         )
         caller = Caller(
             account=owner,
@@ -259,6 +261,15 @@ class Switchboard:
             return None, self._services.legs.read_offer(invite)
         except SdpError as error:
             return _Refusal(Cause.INCOMPATIBLE_MEDIA, str(error)), None
+
+    def _quirks(self, owner: str) -> frozenset[str]:
+        """What an account's applications rely on, or those of the account that a subaccount belongs to."""
+        account = self._services.directory.account(owner)
+        while account is not None:
+            if account.quirks or account.parent is None:
+                return frozenset(account.quirks)
+            account = self._services.directory.account(account.parent)
+        return frozenset()
 
     def _account_fallback(self, owner: str, dialect: Dialect) -> Next | None:
         """An account's, or of the account that a subaccount belongs to."""

@@ -56,6 +56,8 @@ class AccountRow:
     fallback: str = ""
     """A URL or a document: what its calls go on with where a web application fails, unless the number or the call has
     one of its own; empty: none."""
+    quirks: tuple[str, ...] = ()
+    """Peculiarities of a service that its applications rely on, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

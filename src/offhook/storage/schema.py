@@ -83,6 +83,7 @@ accounts = Table(
     Column("sealed_secret", LargeBinary, nullable=True),
     Column("delivery", JSON(none_as_null=True), nullable=True),
     Column("fallback", Text, nullable=False, server_default=""),
+    Column("quirks", JSON, nullable=False, server_default="[]"),
 )
 
 caller_ids = Table(

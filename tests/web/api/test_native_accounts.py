@@ -111,3 +111,13 @@ async def test_what_calls_go_on_with_where_a_web_application_fails(client: Clien
         403,
         "not_yours",
     )
+
+
+async def test_what_an_account_relies_on(client: Client) -> None:
+    path, twice = "/v1/accounts/Main/quirks", {"quirks": ["CallDurartion", "CallDurartion"]}
+    assert (await client.ok("PUT", path, twice))["quirks"] == ["CallDurartion"]
+    row = client.world.storage.directory.account(MAIN)
+    assert row is not None
+    assert row.quirks == ("CallDurartion",)
+    assert await client.error("PUT", path, {"quirks": ["Durrration"]}) == (400, "no_quirk")
+    assert (await client.ok("PUT", path, {"quirks": []}))["quirks"] == []

@@ -8,15 +8,21 @@ from types import MappingProxyType
 
 from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.dialects.didml import Didml
+from offhook.flow.dialects.didml_words import MISSPELLED_DURATION
 from offhook.flow.dialects.elks import Elks
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.errors import WrongUrl, excerpt
 from offhook.flow.program import Document
 
-__all__ = ["DIALECTS", "choose", "read_document", "read_start"]
+__all__ = ["DIALECTS", "QUIRKS", "choose", "read_document", "read_start"]
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"elks": Elks(), "didml": Didml()})
 """By name, as numbers and settings have it."""
+
+QUIRKS: Mapping[str, str] = MappingProxyType(
+    {MISSPELLED_DURATION: "status callbacks carry the duration under the misspelt name of DIDforSale's page too"}
+)
+"""Peculiarities of a service that an account can ask for, each with what it does (`CallView.quirks`)."""
 
 _OPENINGS: Mapping[bytes, str] = MappingProxyType({b"{": "elks", b"<": "didml"})
 _BLANKS = b" \t\r\n\xef\xbb\xbf"

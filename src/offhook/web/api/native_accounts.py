@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from offhook.flow.dialects.choose import QUIRKS
 from offhook.hooks.policy import ELKS, GROWING, plain_policy, policy_from
 from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
@@ -84,6 +85,12 @@ class RotationBody(BaseModel):
     ] = OVERLAP_H
 
 
+class QuirksBody(BaseModel):
+    """Peculiarities of a service, by name."""
+
+    quirks: Annotated[list[str], Field(max_length=20)]
+
+
 class CallerIdBody(BaseModel):
     """A number that may be shown."""
 
@@ -101,6 +108,7 @@ def account_json(row: AccountRow) -> dict[str, Any]:
         "limited": row.credit_limited,
         "active": row.active,
         "fallback": row.fallback,
+        "quirks": list(row.quirks),
         "created": moment(row.created),
         "delivery": row.delivery,
     }
@@ -184,6 +192,18 @@ async def set_fallback(caller: Asking, account: str, body: FallbackBody) -> dict
     storage, owner = caller.native.storage, _of(caller, account)
     check_start(body.fallback, "elks", "fallback")
     row = storage.directory.change_account(owner.id, fallback=body.fallback.strip())
+    await storage.writer.flush()
+    return account_json(row)
+
+
+@router.put("/{account}/quirks")
+async def set_quirks(caller: Asking, account: str, body: QuirksBody) -> dict[str, Any]:
+    """Says which peculiarities of a service the account's applications rely on; a subaccount has its account's."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    unknown = next((name for name in body.quirks if name not in QUIRKS), None)
+    if unknown is not None:
+        raise NativeError(400, "no_quirk", f"there is no {unknown[:60]}; there are: {', '.join(QUIRKS)}")
+    row = storage.directory.change_account(owner.id, quirks=tuple(dict.fromkeys(body.quirks)))
     await storage.writer.flush()
     return account_json(row)
 
