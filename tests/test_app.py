@@ -377,3 +377,26 @@ def test_what_sip_and_phones_are_told(folder: Path) -> None:
 
 def test_a_server_that_does_not_run_says_so(folder: Path) -> None:
     assert Server(settings(folder)).not_ready() == "the server is starting or stopping"
+
+
+async def test_without_ports_for_sound_new_calls_are_refused_with_the_reason_until_some_are_free(folder: Path) -> None:
+    first = free_port() & ~1
+    async with running(folder, rtp_ports=f"{first}-{first + 3}") as (server, caller), party() as far:
+        await caller.trunk(far)
+        calls = [await caller.call('{"play":"sound/ringback"}') for _ in range(2)]
+        invites = [await answers(far), await answers(far)]
+        async with asyncio.timeout(DEADLINE_S):
+            while (await caller.get("/readyz"))[0] == 200:
+                pass
+        assert server.not_ready() == "2 of 2 pairs of RTP ports are in use; widen rtp_ports"
+        form = {"from": "+46101000001", "to": FAR, "voice_start": "{}"}
+        status, text = await caller.post("/a1/calls", form)
+        assert (status, "rtp_ports" in str(text)) == (503, True)
+        # Running calls are none the worse for it, and new ones are taken when they end: nobody need do anything.
+        assert all(server.live_view(CallId(call.removeprefix("c"))) is not None for call in calls)
+        far.endpoint.hang_up(invites[0].session, now())
+        far.say()
+        async with asyncio.timeout(DEADLINE_S):
+            while (await caller.get("/readyz"))[0] != 200:
+                pass
+        await caller.entry(calls[0], "call.ended")

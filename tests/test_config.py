@@ -90,6 +90,13 @@ def test_sounds_of_care(given: str, kept: str) -> None:
     assert (settings.comfort_sound, settings.apology) == (kept, kept)
 
 
+@pytest.mark.parametrize(
+    ("ports", "pairs"), [("20000-29999", 5000), ("20000-20003", 2), ("20001-20004", 1), ("20001-20005", 2)]
+)
+def test_pairs_of_ports(ports: str, pairs: int) -> None:
+    assert load_settings(rtp_ports=ports).rtp_ports.pairs == pairs
+
+
 def test_http_base() -> None:
     assert load_settings(http_listen="0.0.0.0:80").http_base == "http://127.0.0.1:80"
     assert load_settings(http_listen="[::]:80").http_base == "http://[::1]:80"

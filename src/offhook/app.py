@@ -53,7 +53,7 @@ from offhook.runtime.trunk_hosts import TrunkHosts
 from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.webhooks import HookResult, Webhooks
-from offhook.runtime.wellness import raise_descriptor_limit
+from offhook.runtime.wellness import Ports, raise_descriptor_limit
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
 from offhook.storage.deliveries import entries_of_unfinished, last_entries, left_over
@@ -210,6 +210,7 @@ class Server:
             storage=storage,
             loop=services.loop,
             keep_deliveries=timedelta(days=settings.delivery_retention_days),
+            ports=lambda: Ports(media.open_sessions, settings.rtp_ports.pairs),
         )
         return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services, speech)
 

@@ -83,6 +83,11 @@ class PortRange:
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
 
+    @property
+    def pairs(self) -> int:
+        """How many legs can have sound at once: RTP takes an even port, RTCP the next (RFC 3550 section 11)."""
+        return (self.last - (self.first + self.first % 2) + 1) // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:

@@ -16,6 +16,7 @@ from offhook.runtime.wellness import (
     TAKE_ABOVE_DESCRIPTORS,
     TAKE_BELOW_ROWS,
     Descriptors,
+    Ports,
     Wellness,
     descriptors,
     raise_descriptor_limit,
@@ -32,7 +33,8 @@ class Told:
         self.pending = 0
         self.failing_since: float | None = None
         self.left: int | None = MOST // 2
-        self.wellness = Wellness(self, self.descriptors)
+        self.ports = Ports(0, 200)
+        self.wellness = Wellness(self, self.descriptors, lambda: self.ports)
 
     def health(self) -> WriterHealth:
         return WriterHealth(
@@ -111,6 +113,33 @@ def test_a_process_without_a_single_one_left_says_so() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert found is not None
     assert found.left == 0
+
+
+def test_a_twentieth_of_the_ports_is_kept_for_running_calls() -> None:
+    told = Told()
+    told.ports = Ports(190, 200)
+    assert told.wellness.complaint(1.0) is None
+    told.ports = Ports(191, 200)
+    assert told.wellness.complaint(1.0) == "191 of 200 pairs of RTP ports are in use; widen rtp_ports"
+    told.ports = Ports(181, 200)
+    assert told.wellness.complaint(1.0), "until there is room for some"
+    told.ports = Ports(180, 200)
+    assert told.wellness.complaint(1.0) is None
+
+
+def test_of_few_ports_none_is_kept_back() -> None:
+    told = Told()
+    told.ports = Ports(1, 2)
+    assert told.wellness.complaint(1.0) is None
+    told.ports = Ports(2, 2)
+    assert told.wellness.complaint(1.0)
+    told.ports = Ports(1, 2)
+    assert told.wellness.complaint(1.0) is None
+
+
+def test_ports_that_nobody_counts() -> None:
+    told = Told()
+    assert Wellness(told, told.descriptors).complaint(1.0) is None
 
 
 def test_a_system_that_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

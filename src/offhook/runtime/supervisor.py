@@ -6,13 +6,14 @@ cost, so that those that were taken stay good; they are taken again as soon as t
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from offhook.runtime.sip_driver import SipDriver
-from offhook.runtime.wellness import Wellness
+from offhook.runtime.wellness import Ports, Wellness
 from offhook.storage.idempotency import KEEP_KEYS
 from offhook.storage.records import expired_recordings
 from offhook.storage.store import Storage
@@ -62,11 +63,17 @@ class Supervisor:
     """Runs for as long as the server does."""
 
     def __init__(
-        self, *, driver: SipDriver, storage: Storage, loop: asyncio.AbstractEventLoop, keep_deliveries: timedelta
+        self,
+        *,
+        driver: SipDriver,
+        storage: Storage,
+        loop: asyncio.AbstractEventLoop,
+        keep_deliveries: timedelta,
+        ports: Callable[[], Ports] | None = None,
     ) -> None:
-        """`keep_deliveries`: how long posts that are done can still be looked at."""
+        """`keep_deliveries`: how long posts that are done can still be looked at. `ports`: those of sound."""
         self.load = LoadGuard()
-        self.wellness = Wellness(storage.writer)
+        self.wellness = Wellness(storage.writer, ports=ports)
         self.unwell: str | None = None
         """Why the machine is not well enough for new calls, in words for people."""
         self.draining = False

@@ -1,5 +1,5 @@
 """Whether the machine is well enough for new calls: can storage write, is there room in memory for what is owed, are
-there descriptors left.
+there descriptors left, and ports for sound.
 
 It only looks and says why not; running calls are never its business. Each limit is left only when there is room again,
 so that the answer does not flicker.
@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from offhook.storage.writer import WriterHealth
 
-__all__ = ["Descriptors", "Wellness", "descriptors", "raise_descriptor_limit"]
+__all__ = ["Descriptors", "Ports", "Wellness", "descriptors", "raise_descriptor_limit"]
 
 STORAGE_PATIENCE_S = 3.0
 """How long storage may fail to write before new calls are refused: a lock or a full journal is often gone by then."""
@@ -24,6 +24,9 @@ TAKE_BELOW_ROWS = 5_000
 REFUSE_BELOW_DESCRIPTORS = 64
 """Left to this process. Running calls need them for webhooks, sounds and their database."""
 TAKE_ABOVE_DESCRIPTORS = 128
+PORTS_KEPT = 20
+"""One pair of RTP ports in so many is kept for running calls, whose flows may call others; twice that before new calls
+are taken again."""
 WANTED_DESCRIPTORS = 65_536
 FOLDER = "/proc/self/fd"
 
@@ -39,6 +42,13 @@ class Descriptors(NamedTuple):
         return self.most - self.used
 
 
+class Ports(NamedTuple):
+    """Pairs of RTP and RTCP ports."""
+
+    used: int
+    most: int
+
+
 class _Writer(Protocol):
     def health(self) -> WriterHealth: ...
 
@@ -46,9 +56,16 @@ class _Writer(Protocol):
 class Wellness:
     """Asked from time to time; remembers what it refused for."""
 
-    def __init__(self, writer: _Writer, used: Callable[[], Descriptors | None] | None = None) -> None:
+    def __init__(
+        self,
+        writer: _Writer,
+        used: Callable[[], Descriptors | None] | None = None,
+        ports: Callable[[], Ports] | None = None,
+    ) -> None:
         self._writer = writer
         self._descriptors = used or descriptors
+        self._ports = ports
+        self._too_few_ports = False
         self._too_many_rows = False
         self._too_few_descriptors = False
 
@@ -61,7 +78,19 @@ class Wellness:
             return f"storage cannot write ({health.error}); {health.pending} rows wait in memory"
         if self._too_many_rows:
             return f"storage is too slow: {health.pending} rows wait in memory"
-        return self._short_of_descriptors()
+        return self._short_of_descriptors() or self._short_of_ports()
+
+    def _short_of_ports(self) -> str | None:
+        if self._ports is None:
+            return None
+        used, most = self._ports()
+        kept = most // PORTS_KEPT
+        # A range of few ports keeps none back: two calls at once are better than none.
+        least = 2 * kept if self._too_few_ports else kept
+        self._too_few_ports = most - used < max(1, least)
+        if not self._too_few_ports:
+            return None
+        return f"{used} of {most} pairs of RTP ports are in use; widen rtp_ports"
 
     def _short_of_descriptors(self) -> str | None:
         found = self._descriptors()
