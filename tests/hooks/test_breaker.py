@@ -180,7 +180,7 @@ def test_hosts_are_not_kept_without_end() -> None:
 
 @pytest.mark.parametrize("cause", HookCause)
 def test_what_speaks_against_a_host(cause: HookCause) -> None:
-    there = {HookCause.STATUS, HookCause.REDIRECT, HookCause.TOO_LARGE}
+    there = {HookCause.STATUS, HookCause.REDIRECT, HookCause.TOO_LARGE, HookCause.LOCAL}
     assert means_down(HookFailure(cause=cause, detail="", status=None)) is (cause not in there)
 
 

@@ -1,6 +1,9 @@
 """Webhooks of calls over real HTTP: asked within their budget, owed until they arrive, both in the timeline."""
 
 import asyncio
+import contextlib
+import os
+import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -330,3 +333,26 @@ async def test_whatever_fails_every_webhook_ends_within_its_budget() -> None:
         assert all(app.failed(fault) > 0 for fault in Fault)
     assert max(took) < POLICY.budget_s + 1.0
     assert sum(well) > 150
+
+
+async def test_what_this_machine_lacks_is_not_held_against_a_host() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text="{}")
+
+    async with receiver(handler) as here, desk() as (board, _):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        taken: list[int] = []
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.dup(0))
+            answers = [await board.desk.ask(CALL, fetch(here.url), board.note) for _ in range(FAILURES_IN_A_ROW)]
+        finally:
+            for each in taken:
+                os.close(each)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert {answer.why for answer in answers} == {"hook_local"}
+        assert board.desk.hosts() == {"closed": 0, "open": 0, "half_open": 0}
+        assert (await board.desk.ask(CALL, fetch(here.url), board.note)).body == b"{}"

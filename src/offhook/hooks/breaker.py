@@ -245,7 +245,7 @@ def means_down(failure: HookFailure) -> bool:
     """Whether a failure speaks against the host. One that answers 404 or too much is there."""
     if failure.cause is HookCause.STATUS:
         return failure.status is not None and failure.status >= 500
-    return failure.cause not in (HookCause.REDIRECT, HookCause.TOO_LARGE)
+    return failure.cause not in (HookCause.REDIRECT, HookCause.TOO_LARGE, HookCause.LOCAL)
 
 
 def _too_many(host: _Host, now: float) -> bool:

@@ -1,6 +1,7 @@
 """Why a webhook or a fetch came to nothing: a stable word, and a sentence for the timeline that says what to do.
 
-Every cause is the receiver's or the network's; a fault of ours is an exception, never one of these.
+Every cause is the receiver's or the network's, but for `LOCAL`: this machine has run out of something. A fault of ours
+is an exception, never one of these.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class HookCause(Enum):
     REDIRECT = "hook_redirect"
     TOO_LARGE = "hook_too_large"
     BROKEN = "hook_broken"
+    LOCAL = "hook_local"
+    """Nothing was asked, for want of descriptors or memory here: it says nothing of the receiver."""
 
 
 _SENTENCES = {
@@ -41,6 +44,7 @@ _SENTENCES = {
     HookCause.STATUS: "The web server answered {detail}; any of 200 to 204 is wanted.",
     HookCause.REDIRECT: "The redirect was not followed ({detail}): give the URL that answers itself.",
     HookCause.TOO_LARGE: "The answer is larger than {detail}.",
+    HookCause.LOCAL: "This server could not ask ({detail}): it is short of something.",
     HookCause.BROKEN: "The answer was not understandable HTTP or stopped half way ({detail}).",
 }
 
@@ -53,6 +57,7 @@ _WORTH_A_RETRY = frozenset(
         HookCause.CONNECT_TIMEOUT,
         HookCause.RESET,
         HookCause.BROKEN,
+        HookCause.LOCAL,
     }
 )
 

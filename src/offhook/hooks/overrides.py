@@ -41,6 +41,7 @@ _CONNECTION_CAUSES = frozenset(
         HookCause.TLS,
         HookCause.RESET,
         HookCause.BROKEN,
+        HookCause.LOCAL,
     }
 )
 

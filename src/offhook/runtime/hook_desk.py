@@ -18,7 +18,7 @@ from offhook.flow.view import CallId
 from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
 from offhook.hooks.delivery import Now
-from offhook.hooks.errors import WrongHookUrl
+from offhook.hooks.errors import HookCause, WrongHookUrl
 from offhook.hooks.policy import DeliveryPolicy, policy_of_api
 from offhook.hooks.request import Method, Purpose, WebhookRequest, receiver
 from offhook.runtime.outbox import Outbox
@@ -117,7 +117,7 @@ class HookDesk:
             told["warnings"] = list(result.warnings)
         note("hook.tries", told)
         failure = result.failure
-        if host is not None:
+        if host is not None and (failure is None or failure.cause is not HookCause.LOCAL):
             down = failure is not None and means_down(failure)
             (self._breaker.failed if down else self._breaker.answered)(host, self._clock())
         if failure is None:

@@ -24,6 +24,8 @@ __all__ = ["HookResult", "TryMade", "Webhooks"]
 DNS_CACHE_S = 30
 KEEP_ALIVE_S = 60.0
 CHUNK_BYTES = 64 * 1024
+OUT_OF_SOMETHING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of the system that are about this machine and not about whom it would speak to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,8 @@ def _failure(error: Exception, one: Try) -> HookFailure:
     system = _system_error(error)
     cause, detail = HookCause.BROKEN, str(error) or type(error).__name__
     match error:
+        case _ if system.errno in OUT_OF_SOMETHING:
+            cause, detail = HookCause.LOCAL, system.strerror or str(system)
         case _ if isinstance(system, AddressBlocked):
             cause, detail = HookCause.BLOCKED, str(system)
         case aiohttp.ConnectionTimeoutError():
