@@ -20,6 +20,9 @@ SO_TIMESTAMPNS = 35
 """Of Linux; Python's socket module has no name for it."""
 TIMESPEC = struct.Struct("@qq")
 PACKET_BYTES = 2048
+SILENCE = frozenset((0xD5, 0x55, 0xFF, 0x7F))
+"""What is nearest to nothing in both laws of G.711."""
+RTP_HEAD_BYTES = 12
 BUFFER_BYTES = 4 << 20
 SDP_PORT = re.compile(rb"^m=audio (\d+) ", re.M)
 
@@ -195,7 +198,9 @@ class Peer:
 
     def _take_sound(self) -> None:
         while (packet := receive(self._sound)) is not None:
-            self.first_sound_ns.setdefault(packet[2][1], packet[1])
+            # From its answer on a server sends packets; only what can be heard is sound.
+            if not SILENCE.issuperset(packet[0][RTP_HEAD_BYTES:]):
+                self.first_sound_ns.setdefault(packet[2][1], packet[1])
 
     def _take_sip(self) -> None:
         while (packet := receive(self._sip)) is not None:

@@ -10,7 +10,7 @@ from benchmarks.bare_timer import bare_timer
 from benchmarks.figures import Row, rank, spread
 from benchmarks.latency import Poster
 from benchmarks.machine import cores
-from benchmarks.phone import Call, Peer, receive
+from benchmarks.phone import Call, Peer
 from benchmarks.serving import NUMBER, Served, served
 
 __all__ = ["measure", "sentence"]
@@ -25,24 +25,10 @@ ENGLISH = "Dear customer {}, please wait, your call is answered soon."
 SWEDISH = "Hej kund nummer {}, var god och vänta, vi svarar er strax."
 
 
-SILENCE = frozenset((0xD5, 0x55, 0xFF, 0x7F))
-"""What is nearest to nothing in both laws of G.711; a call sends it from the moment of its answer."""
-RTP_HEAD_BYTES = 12
-
-
-class Listener(Peer):
-    """A phone that takes for sound only what can be heard."""
-
-    def _take_sound(self) -> None:
-        while (packet := receive(self._sound)) is not None:
-            if not SILENCE.issuperset(packet[0][RTP_HEAD_BYTES:]):
-                self.first_sound_ns.setdefault(packet[2][1], packet[1])
-
-
 def measure(seconds: float = RUN_S) -> list[Row]:
     """95th percentiles."""
     where = cores()
-    peer = Listener()
+    peer = Peer()
     rows = []
     try:
         with served(where.served, callee_port=peer.port) as server:
