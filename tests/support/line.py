@@ -56,6 +56,8 @@ class Voice(asyncio.DatagramProtocol):
         self.heard: list[bytes] = []
         self.keys = ""
         """Keys that were heard as events."""
+        self.keys_at: list[float] = []
+        """When each of them began: loop time, seconds."""
         self._last_event = -1
         self._sequence, self._timestamp = 1000, 8000
 
@@ -70,6 +72,7 @@ class Voice(asyncio.DatagramProtocol):
             if timestamp != self._last_event:
                 self._last_event = timestamp
                 self.keys += KEYS[payload[0]]
+                self.keys_at.append(asyncio.get_running_loop().time())
         elif second & 0x7F == ALAW.payload_type:
             self.heard.append(payload)
 
@@ -211,6 +214,8 @@ class Line:
     """Paths of the customer's application begin so."""
     number_id: str
     trunk: str
+    api_key: str
+    """Of the account, for DIDforSale's API."""
     voices: list[Voice] = field(default_factory=list)
 
     # ── the customer's application ───────────────────────────────────────────────────────────────────────────────
@@ -378,8 +383,8 @@ class Line:
 
 
 @asynccontextmanager
-async def line_on(server: Server, app: Customer) -> AsyncIterator[Line]:
-    """A new corner of a server."""
+async def line_on(server: Server, app: Customer, dialect: str = "elks") -> AsyncIterator[Line]:
+    """A new corner of a server, whose number speaks a dialect with its application."""
     n = next(_numbers)
     _, account = await server.v1("POST", "/accounts", {"name": f"line {n}"})
     async with sip_peer(server.sip["udp"]) as peer:
@@ -387,11 +392,21 @@ async def line_on(server: Server, app: Customer) -> AsyncIterator[Line]:
         trunk = {"name": f"trunk {n}", "address": f"sip:{peer.host}:{peer.port}", "prefixes": [prefix, f"+4679{n:05d}"]}
         status, answer = await server.v1("POST", "/trunks", trunk)
         assert status == 200, answer
-        ours = {"number": number, "trunk": trunk["name"], "account": account["id"]}
+        ours = {"number": number, "trunk": trunk["name"], "account": account["id"], "dialect": dialect}
         status, answer = await server.v1("POST", "/numbers", ours)
         assert status == 200, answer
         line = Line(
-            server, app, peer, account["id"], account["secret"], number, prefix, f"/l{n}", answer["id"], f"trunk {n}"
+            server,
+            app,
+            peer,
+            account["id"],
+            account["secret"],
+            number,
+            prefix,
+            f"/l{n}",
+            answer["id"],
+            f"trunk {n}",
+            account["api_key"],
         )
         try:
             yield line
