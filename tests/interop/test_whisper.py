@@ -20,6 +20,8 @@ FRIEND = "+46700000099"
 RINGS = tone("ringback")[:8_000]
 PAUSES_S = 1.0
 """Of `PP`, the 0.5 s that each is."""
+CUT_OFF = 4_000
+"""Samples of the last words that a hang-up may cut off: what is recorded has waited for late packets, and is late."""
 IN_A_MIX = 0.5
 """A recording of both holds two voices at once, each seven tenths of the whole."""
 
@@ -60,7 +62,7 @@ async def test_a_friend_is_asked_and_then_joined_while_the_caller_hears_that_it_
     await house.app.hook("/status", 3)
     assert [hook.fields["status"] for hook in house.app.got("/status")] == ["initiated", "answered", "completed"]
     (recording,) = (house.server.settings.data_dir / "recordings").glob(f"{caller.call}-*.wav")
-    for said in (words, reply):
+    for said in (words, reply[:-CUT_OFF]):
         assert find(read_wav(recording), said).likeness > IN_A_MIX
     assert find(read_wav(recording), voice(201)).likeness < NOT_HEARD, "it begins with the joining"
 
