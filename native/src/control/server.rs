@@ -18,8 +18,8 @@ use super::router::{chance, Router};
 const MAX_OUT_BYTES: usize = 256 << 10;
 /// Connections that have not yet said what they are.
 const MAX_STRANGERS: usize = 16;
-/// Longest wait, so that the orphan's time is looked at.
-const MAX_WAIT_MS: u16 = 1_000;
+/// Longest wait for anything.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 pub struct Server {
     listener: UnixListener,
@@ -110,7 +110,15 @@ impl Server {
                 .iter()
                 .map(|each| PollFd::new(each.stream().as_fd(), PollFlags::POLLIN)),
         );
-        let _ = poll(&mut watched, PollTimeout::from(MAX_WAIT_MS));
+        let wait = patience(
+            self.control.is_some(),
+            self.orphan_after,
+            self.alone_since.elapsed(),
+        );
+        let _ = poll(
+            &mut watched,
+            PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO),
+        );
         let is_ready = |at: usize| watched.get(at).and_then(PollFd::any).unwrap_or(false);
         Ready {
             listener: is_ready(0),
@@ -281,4 +289,27 @@ struct Ready {
     reports: bool,
     control: bool,
     strangers: Vec<usize>,
+}
+
+/// How long to wait for anything: never beyond the moment at which an orphan is to go.
+fn patience(controlled: bool, orphan_after: Duration, alone: Duration) -> Duration {
+    if controlled {
+        return MAX_WAIT;
+    }
+    // A millisecond more, since `poll` counts whole ones and would turn on the spot for the last part of one.
+    MAX_WAIT.min(orphan_after.saturating_sub(alone) + Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_orphan_does_not_sleep_over_its_end() {
+        let ms = Duration::from_millis;
+        assert_eq!(patience(false, ms(3_000), ms(0)), MAX_WAIT);
+        assert_eq!(patience(false, ms(3_000), ms(2_900)), ms(101));
+        assert_eq!(patience(false, ms(3_000), ms(3_500)), ms(1));
+        assert_eq!(patience(true, ms(3_000), ms(2_900)), MAX_WAIT);
+    }
 }
