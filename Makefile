@@ -6,7 +6,7 @@ RUST_SOURCES := $(shell find native -name '*.rs' -not -path '*/target/*') native
 FUZZ_SECONDS ?= 30
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 
-.PHONY: help setup setup-dev demo test check format style lint types contracts fast native-test serve bench fuzz peers clean
+.PHONY: help setup setup-dev demo test check format style lint types contracts fast native-test serve bench chaos fuzz peers clean
 .DEFAULT_GOAL := help
 # Calls are real time, and tests that run side by side take it from each other: what failed is tried once more, alone.
 ALONE = { echo "once more, one at a time:"; $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -q; }
@@ -76,6 +76,9 @@ fuzz: setup-dev ## every parser, FUZZ_SECONDS each
 
 bench: setup-dev ## the figures of docs/design/performance.md, measured here
 	$(BIN)/python -m benchmarks
+
+chaos: setup-dev ## kills, failures and restarts under calls, against their bars (CHAOS="--only kill --seed 7")
+	@$(BIN)/python -m benchmarks.chaos $(CHAOS)
 
 clean: ## forget what was built
 	rm -rf $(VENV) native/target

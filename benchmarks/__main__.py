@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from benchmarks import calls, latency, media, memory, speech, start
+from benchmarks import calls, durability, latency, media, memory, speech, start
 from benchmarks.figures import Row, render
 from benchmarks.machine import cores, describe
 from benchmarks.profile import profile
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "speech": speech.measure,
     "memory": memory.measure,
     "calls": calls.measure,
+    "durability": durability.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

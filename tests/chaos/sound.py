@@ -1,0 +1,202 @@
+"""What far ends say and hear, packet by packet, so that a gap is a gap of the server and not of whoever measures.
+
+Packets that come are stamped by the kernel (SO_TIMESTAMPNS), so a busy peer hears nothing late. Packets that go carry
+their number, and when each left is kept, so that a peer that speaks late makes nobody else late. Most calls of a run
+are silent: their socket is never read.
+"""
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.support.sip_peer import media_of
+
+__all__ = ["FRAME_S", "Gap", "Heard", "Sound", "gaps_of_bridge", "gaps_of_prompt", "ticking"]
+
+FRAME_S = 0.02
+SAMPLES = 160
+PCMA, EVENTS = 8, 101
+KEYS = "0123456789*#"
+MAGIC = b"\x2a\xd5\x7e\x91"
+NOISE = bytes(random.Random(1).choices((0x2A, 0xAA, 0x3F, 0xBF), k=SAMPLES - 8))
+"""Loud: recordings of it are not silent."""
+SO_TIMESTAMPNS = 35
+TIMESPEC = struct.Struct("qq")
+HEADER = struct.Struct("!BBHII")
+DEAF_BYTES = 4096
+EAR_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A packet that came. `at`: loop time; `number`: the speaker's own count, -1 in what no far end said."""
+
+    at: float
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nothing was heard for `length_s` until `at` (loop time)."""
+
+    at: float
+    length_s: float
+
+
+def gaps_of_prompt(heard: Sequence[Heard], longer_than_s: float) -> Iterator[Gap]:
+    """Where a sound that the server plays stood still: between its first packet and its last."""
+    for before, after in pairwise(heard):
+        if after.at - before.at > longer_than_s:
+            yield Gap(after.at, after.at - before.at)
+
+
+def gaps_of_bridge(
+    heard: Sequence[Heard], sent: Sequence[float], begin: float, end: float, longer_than_s: float
+) -> Iterator[Gap]:
+    """Where one side of a bridge, talking from `begin` to `end`, did not hear what the other said at the times `sent`.
+
+    From one packet that came to the next: their distance in speech, and by how much the later one took longer. What is
+    missing before the first or after the last is as long as the packets that were sent then.
+    """
+    known = [(each.at, each.number) for each in heard if 0 <= each.number < len(sent)]
+    known = [(at, number) for at, number in known if begin <= sent[number] <= end]
+    due = [number for number, at in enumerate(sent) if begin <= at <= end]
+    if not due:
+        return
+    if not known:
+        yield Gap(end, FRAME_S * len(due))
+        return
+    numbers = [number for _, number in known]
+    first, last = min(numbers), max(numbers)
+    edges = ((known[0][0], FRAME_S * (first - due[0])), (end, FRAME_S * (due[-1] - last)))
+    yield from (Gap(at, length) for at, length in edges if length > longer_than_s)
+    for (before_at, before), (after_at, after) in pairwise(known):
+        length = FRAME_S * (after - before) + (after_at - sent[after]) - (before_at - sent[before])
+        if after > before and length > longer_than_s:
+            yield Gap(after_at, length)
+
+
+@dataclass(slots=True, eq=False)
+class Sound:
+    """One far end's RTP."""
+
+    host: str
+    hears: bool
+    """Whether what comes is kept; else it is let go in the kernel."""
+    speaks: bool
+    heard: list[Heard] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
+    """When each packet of speech left, loop time; its index is its number."""
+    remote: tuple[str, int] | None = None
+    _socket: socket.socket | None = None
+    _sequence: int = 7
+    _timestamp: int = 7
+    _offset_s: float = 0.0
+    """From the wall's time to the loop's."""
+
+    def open(self) -> tuple[str, int]:
+        """Listen on a free port; the address."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, EAR_BYTES if self.hears else DEAF_BYTES)
+        made.bind((self.host, 0))
+        self._socket = made
+        if self.hears:
+            made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            loop = asyncio.get_running_loop()
+            self._offset_s = loop.time() - time.time()
+            loop.add_reader(made.fileno(), self._read)
+        address: tuple[str, int] = made.getsockname()
+        return address
+
+    def towards(self, description: str) -> None:
+        """Where to speak to: what their description says. From then on a far end that speaks does."""
+        self.remote = media_of(description)
+        if self.speaks:
+            _speaking.add(self)
+
+    def hush(self) -> None:
+        """Say no more."""
+        _speaking.discard(self)
+
+    def close(self) -> None:
+        self.hush()
+        if self._socket is not None:
+            if self.hears:
+                asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def press(self, key: str) -> None:
+        """A key by RFC 4733, its packets all at once."""
+        for duration, end in ((400, 0), (800, 0x80), (800, 0x80), (800, 0x80)):
+            self._send(EVENTS, struct.pack("!BBH", KEYS.index(key), end | 10, duration))
+        self._timestamp += 800
+
+    def slot(self) -> None:
+        """One packet of speech."""
+        number = len(self.sent)
+        self.sent.append(asyncio.get_running_loop().time())
+        self._send(PCMA, MAGIC + number.to_bytes(4, "big") + NOISE)
+        self._timestamp += SAMPLES
+
+    def longest_pause_s(self) -> float:
+        """Between two packets that this far end sent: what a busy machine did to its own speech."""
+        return max((b - a for a, b in pairwise(self.sent)), default=0.0)
+
+    def _send(self, kind: int, payload: bytes) -> None:
+        if self._socket is None or self.remote is None:
+            return
+        head = HEADER.pack(0x80, kind, self._sequence & 0xFFFF, self._timestamp & 0xFFFFFFFF, id(self) & 0xFFFFFFFF)
+        self._sequence += 1
+        with contextlib.suppress(OSError):  # A port that is closed by now.
+            self._socket.sendto(head + payload, self.remote)
+
+    def _read(self) -> None:
+        assert self._socket is not None
+        for _ in range(64):
+            try:
+                data, about, _, _ = self._socket.recvmsg(2048, 64)
+            except OSError:
+                return
+            if len(data) < HEADER.size or data[1] & 0x7F != PCMA:
+                continue
+            at = asyncio.get_running_loop().time()
+            for level, kind, stamp in about:
+                if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                    seconds, nanoseconds = TIMESPEC.unpack(stamp[: TIMESPEC.size])
+                    at = seconds + nanoseconds / 1e9 + self._offset_s
+            payload = data[HEADER.size :]
+            said = payload.startswith(MAGIC)
+            self.heard.append(Heard(at, int.from_bytes(payload[4:8], "big") if said else -1))
+
+
+_speaking: set[Sound] = set()
+
+
+@asynccontextmanager
+async def ticking() -> AsyncIterator[None]:
+    """While this is entered, every far end that is to speak does, on one beat."""
+    loop = asyncio.get_running_loop()
+
+    async def tick() -> None:
+        due = loop.time()
+        while True:
+            due = max(due + FRAME_S, loop.time() - 5 * FRAME_S)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            for each in list(_speaking):
+                each.slot()
+
+    task = loop.create_task(tick())
+    try:
+        yield
+    finally:
+        task.cancel()
+        _speaking.clear()

@@ -1,0 +1,66 @@
+"""How gaps are counted: what a speaker or a listener is late with is nobody's gap."""
+
+from tests.chaos.sound import Gap, Heard, gaps_of_bridge, gaps_of_prompt
+
+BEAT = 0.02
+TRANSIT = 0.003
+
+
+def beat(count: int, start: float = 100.0) -> list[float]:
+    return [start + BEAT * n for n in range(count)]
+
+
+def heard(sent: list[float], missing: range = range(0), late: float = 0.0, from_: int = 0) -> list[Heard]:
+    return [
+        Heard(at + TRANSIT + (late if n >= from_ and late else 0.0), n) for n, at in enumerate(sent) if n not in missing
+    ]
+
+
+def lengths(found: list[Gap]) -> list[float]:
+    return [round(gap.length_s, 3) for gap in found]
+
+
+def bridge(came: list[Heard], sent: list[float], longer_than_s: float = 0.03) -> list[float]:
+    return lengths(list(gaps_of_bridge(came, sent, sent[0] - 1, sent[-1] + 1, longer_than_s)))
+
+
+def test_a_bridge_without_a_fault_has_no_gap() -> None:
+    assert bridge(heard(beat(100)), beat(100)) == []
+
+
+def test_packets_that_never_came_are_a_gap_of_their_length() -> None:
+    assert bridge(heard(beat(100), range(40, 49)), beat(100)) == [0.2]
+
+
+def test_packets_that_waited_are_a_gap_of_their_wait() -> None:
+    assert bridge(heard(beat(100), late=0.15, from_=50), beat(100)) == [0.17]
+
+
+def test_a_speaker_that_paused_makes_no_gap() -> None:
+    sent = beat(50) + beat(50, start=101.5)
+    assert bridge(heard(sent), sent) == []
+
+
+def test_what_is_missing_at_either_end_counts() -> None:
+    sent = beat(100)
+    assert bridge(heard(sent, range(10)), sent) == [0.2]
+    assert bridge(heard(sent, range(90, 100)), sent) == [0.2]
+    assert bridge([], sent) == [2.0]
+
+
+def test_what_was_said_before_and_after_the_talk_is_nobodys() -> None:
+    sent = beat(100)
+    came = heard(sent, range(10))
+    assert lengths(list(gaps_of_bridge(came, sent, sent[10], sent[90], 0.03))) == []
+
+
+def test_sound_that_is_no_far_ends_fills_no_gap() -> None:
+    sent = beat(100)
+    came = [each if each.number not in range(40, 49) else Heard(each.at, -1) for each in heard(sent)]
+    assert bridge(came, sent) == [0.2]
+
+
+def test_a_prompt_stands_still_where_nothing_comes() -> None:
+    came = heard(beat(100), range(40, 49))
+    assert lengths(list(gaps_of_prompt(came, 0.03))) == [0.2]
+    assert list(gaps_of_prompt(heard(beat(100)), 0.03)) == []
