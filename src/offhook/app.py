@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from offhook.call.care import Care
+from offhook.call.care import OWN, Care
 from offhook.call.changes import Change, Objection
 from offhook.config import Settings, SettingsError
 from offhook.flow.dialects import elks_values
@@ -469,6 +469,8 @@ def _sound(setting: str, text: str) -> Sound | None:
     """A sound as a setting has it; empty: none. Raises `SettingsError`."""
     if not text:
         return None
+    if text == f"sound/{OWN.name}":
+        return OWN
     found = elks_values.sound(text)
     if isinstance(found, UnusableSound):
         raise SettingsError(f"{setting}: {text!r} is no sound; write a URL, sound/beep, en_US/One moment, or none")

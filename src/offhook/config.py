@@ -389,9 +389,9 @@ class Settings(BaseSettings):
         BeforeValidator(_sound),
         Field(
             description="What a caller hears before a call is ended because its web application failed and there is no"
-            " fallback; written as `comfort_sound`."
+            " fallback; written as `comfort_sound`. `sound/own`: a falling tone for 46elks, a sentence for DIDforSale."
         ),
-    ] = "sound/sorry"
+    ] = "sound/own"
     sip_domain: Annotated[
         str | None, Field(description="Domain and realm of our phones. Without it: the public address.")
     ] = None

@@ -39,7 +39,7 @@ from offhook.call.events import (
 from offhook.flow.dialects.dialect import Params, Reading
 from offhook.flow.program import Document, Flow, Next, Outcome, Step
 from offhook.flow.targets import LegStage
-from offhook.flow.verbs import NumberTarget, Target, Verb
+from offhook.flow.verbs import NamedSound, NumberTarget, Sound, Target, Verb
 from offhook.flow.view import CallId, CallView, Cause, LegView, RecordingView
 
 WALL_0 = 1_700_000_000.0
@@ -53,11 +53,15 @@ A, B, C = LegId(0), LegId(1), LegId(2)
 T = TypeVar("T")
 
 
+SORRY = NamedSound(name="sorry")
+
+
 @dataclass(frozen=True, slots=True)
 class PlainWords:
     """A dialect that says what it was asked and nothing else, so that tests of calls know no customer's language."""
 
     name: str = "plain"
+    apology: Sound = SORRY
 
     def read(self, body: bytes, address: str) -> Reading:
         """Tests give flows, never documents."""

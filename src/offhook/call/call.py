@@ -368,7 +368,7 @@ class Call:
 
     def _flow_is_over(self, end: End, how: HangupAs | None) -> None:
         if end.cause in APOLOGISED:
-            self._facts.apology = Apology.begun(end.cause, self._facts.care, self._stage)
+            self._facts.apology = Apology.begun(end.cause, self._facts.care, self._dialect.apology, self._stage)
             if self._facts.apology is not None:
                 self._apologised()
                 return

@@ -23,6 +23,8 @@ APOLOGY_MAX_S = 20.0
 
 COMFORT = NamedSound(name="comfort")
 SORRY = NamedSound(name="sorry")
+OWN = NamedSound(name="own")
+"""Stands for the apology of the dialect that a call's customer speaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Care:
     """The sounds; `None`: silence. One that cannot be had is replaced by the tone that is the default."""
 
     comfort: Sound | None = COMFORT
-    apology: Sound | None = SORRY
+    apology: Sound | None = OWN
 
 
 STANDARD = Care()
@@ -110,14 +112,15 @@ class Apology:
     playing: _Once
 
     @classmethod
-    def begun(cls, cause: Cause, care: Care, stage: Stage) -> Self | None:
+    def begun(cls, cause: Cause, care: Care, own: Sound, stage: Stage) -> Self | None:
         """An apology that is being played; `None` where nobody is there to hear one, or none is wanted."""
-        if care.apology is None or not stage.party.up:
+        wanted = own if care.apology == OWN else care.apology
+        if wanted is None or not stage.party.up:
             return None
         apology = cls(
             cause=cause,
             deadline=stage.after(APOLOGY_MAX_S),
-            playing=_playing(care.apology, SORRY, loop=1),
+            playing=_playing(wanted, SORRY, loop=1),
         )
         stage.note("apology.begun", cause=cause.value)
         apology.playing.begin(stage)

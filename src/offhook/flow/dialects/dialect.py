@@ -5,6 +5,7 @@ from typing import Protocol
 
 from offhook.flow.program import Flow, Outcome
 from offhook.flow.targets import LegStage
+from offhook.flow.verbs import Sound
 from offhook.flow.view import CallView, LegView, RecordingView
 
 __all__ = ["Dialect", "Params", "Reading"]
@@ -28,6 +29,10 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """The word for it in settings (`--dialect`) and on numbers."""
+
+    @property
+    def apology(self) -> Sound:
+        """What a caller hears before a call is ended because its web application failed."""
 
     def read(self, body: bytes, address: str) -> Reading:
         """The flow that a document asks for; `address` is where it came from (base of relative URLs, may be empty).

@@ -9,9 +9,13 @@ from offhook.flow.dialects import didml_reading, didml_words
 from offhook.flow.dialects.dialect import Params, Reading
 from offhook.flow.program import Outcome
 from offhook.flow.targets import LegStage
+from offhook.flow.verbs import Sound, Speech
 from offhook.flow.view import CallView, LegView, RecordingView
 
 __all__ = ["Didml"]
+
+
+SORRY = Speech(text="We are sorry, an application error has occurred. Goodbye.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Didml:
     """didML voice, as a `Dialect`. Holds nothing: one is enough."""
 
     name: str = "didml"
+    apology: Sound = SORRY
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `didml_reading.read`."""

@@ -9,9 +9,13 @@ from offhook.flow.dialects import elks_reading, elks_words
 from offhook.flow.dialects.dialect import Params, Reading
 from offhook.flow.program import Outcome
 from offhook.flow.targets import LegStage
+from offhook.flow.verbs import NamedSound, Sound
 from offhook.flow.view import CallView, LegView, RecordingView
 
 __all__ = ["Elks"]
+
+
+SORRY = NamedSound(name="sorry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Elks:
     """46elks voice, as a `Dialect`. Holds nothing: one is enough."""
 
     name: str = "elks"
+    apology: Sound = SORRY
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `elks_reading.read`."""
