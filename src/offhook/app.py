@@ -6,10 +6,9 @@ One of the few files that know all rooms. It wires, starts, stops and drains; it
 import asyncio
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -27,12 +26,24 @@ from offhook.flow.view import CallId, CallView, Cause
 from offhook.hooks.attempt import CONTROL
 from offhook.hooks.delivery import Dead, Delivered, Postponed
 from offhook.hooks.policy import DeliveryPolicy, Steady, policy_from, policy_of_api
-from offhook.media.commands import CloseSession
 from offhook.runtime.book import Book
+from offhook.runtime.call_facts import call_fact
 from offhook.runtime.hook_desk import HookDesk
+from offhook.runtime.keeper import Keeper
+from offhook.runtime.leaving import Leaving
 from offhook.runtime.media_legs import MediaLegs
-from offhook.runtime.media_process import EngineConfig, MediaEngine
+from offhook.runtime.media_process import Adopted, EngineConfig, MediaEngine
 from offhook.runtime.outbox import HELD_MOST, Outbox
+from offhook.runtime.restoring import (
+    Remembered,
+    first_id,
+    keep_facts,
+    keep_sockets,
+    kept_sockets,
+    remembered,
+    resume,
+    take_up,
+)
 from offhook.runtime.rooms import RoomEntry, RoomName, Rooms, RoomView
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
@@ -56,11 +67,11 @@ from offhook.runtime.webhooks import HookResult, Webhooks
 from offhook.runtime.wellness import Ports, raise_descriptor_limit
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
-from offhook.storage.deliveries import entries_of_unfinished, last_entries, left_over
+from offhook.storage.deliveries import LeftOver, entries_of_unfinished, last_entries, left_over
 from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
-from offhook.storage.rows import DeliveryRow
+from offhook.storage.rows import CallRow, DeliveryRow
 from offhook.storage.store import Storage
 from offhook.web import port as web
 from offhook.web.app import create_web
@@ -93,6 +104,18 @@ def local_address_towards(address: tuple[str, int] = SOMEWHERE_ELSE) -> str:
 
 
 @dataclass(slots=True)
+class _Before:
+    """What the last server left."""
+
+    found: Remembered
+    unfinished: Sequence[CallRow]
+    """Calls that were going on."""
+    entries: Mapping[str, int]
+    """The last entry of their timelines."""
+    adopted: Adopted | None = None
+
+
+@dataclass(slots=True)
 class _Parts:
     """Everything that runs, once it does."""
 
@@ -107,6 +130,8 @@ class _Parts:
     prices: PriceList
     services: Services
     speech: SpeechDesk
+    before: _Before
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class Server:
@@ -126,6 +151,8 @@ class Server:
         self._trunk_hosts = TrunkHosts()
         self._parts: _Parts | None = None
         self._stack = AsyncExitStack()
+        self.handing_over = False
+        """Whether what lives is left to another server that comes at once."""
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,9 +194,7 @@ class Server:
             mask_digits=settings.mask_digits,
         )
         left = storage.read_blocking(lambda connection: left_over(connection, HELD_MOST))
-        book.remember(left.entries)
-        book.remember(storage.read_blocking(entries_of_unfinished))
-        book.close_unfinished(storage.read_blocking(unfinished_calls))
+        before = _what_is_left(storage, book, left)
         outbox = await stack.enter_async_context(
             Outbox(
                 hooks,
@@ -183,7 +208,7 @@ class Server:
         stack.push_async_callback(speech.close)
         sounds = SoundLibrary(SoundCache(settings.data_dir / "sound"), HttpSoundFetcher(hooks), speech=speech)
         stack.push_async_callback(sounds.close)
-        engine, media = await self._start_engine(stack)
+        engine, media, adopted = await self._start_engine(stack, first_id(before.found, storage.facts))
         driver = SipDriver()
         stack.push_async_callback(driver.close)
         prices = _prices(settings)
@@ -212,9 +237,15 @@ class Server:
             keep_deliveries=timedelta(days=settings.delivery_retention_days),
             ports=lambda: Ports(media.open_sessions, settings.rtp_ports.pairs),
         )
-        return _Parts(storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services, speech)
+        keep_facts(services, engine, driver)
+        before.adopted = adopted
+        return _Parts(
+            storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services, speech, before
+        )
 
-    async def _start_engine(self, stack: AsyncExitStack) -> tuple[MediaEngine, MediaLegs]:
+    async def _start_engine(
+        self, stack: AsyncExitStack, first_id: int
+    ) -> tuple[MediaEngine, MediaLegs, Adopted | None]:
         settings = self.settings
         engine = MediaEngine(
             EngineConfig(
@@ -224,14 +255,15 @@ class Server:
             ),
             on_fault=lambda why: log.warning("media.engine", why=why),
         )
-        media = MediaLegs(engine, settings.sip_listen[0].host, first_id=_first_id())
-        engine.on_event, engine.on_lost = media.handle, media.lost
-        found = await engine.start()
-        stack.push_async_callback(engine.stop)
-        for orphan in found.sessions if found is not None else ():
-            # Calls are not restored yet: what an earlier process left sounding is ended.
-            engine.send(CloseSession(session=orphan.session))
-        return engine, media
+        media = MediaLegs(engine, settings.sip_listen[0].host, first_id=first_id)
+        engine.on_event, engine.on_lost = media.handle, media.engine_died
+        found = await engine.start(keep_back=True)
+        stack.push_async_callback(self._let_go_of, engine)
+        return engine, media, found
+
+    async def _let_go_of(self, engine: MediaEngine) -> None:
+        """The engine ends with the server, unless another server takes both over."""
+        await (engine.leave() if self.handing_over else engine.stop())
 
     def _services(
         self,
@@ -253,13 +285,17 @@ class Server:
             any_caller_id=settings.dev,
             trunk_at=self._trunk_hosts.trunk_at,
         )
+        loop = asyncio.get_running_loop()
+        legs = SipLegs(driver=driver, media=media, media_host=self._advertised_host, media_timeout_ms=MEDIA_TIMEOUT_MS)
+        keeper = Keeper(storage.facts, storage.writer, loop)
         return Services(
-            loop=asyncio.get_running_loop(),
-            legs=SipLegs(
-                driver=driver, media=media, media_host=self._advertised_host, media_timeout_ms=MEDIA_TIMEOUT_MS
-            ),
+            loop=loop,
+            legs=legs,
+            keeper=keeper,
+            leaving=Leaving(keeper, legs),
+            fact_of=call_fact,
             media=media,
-            rooms=Rooms(media=media, loop=asyncio.get_running_loop()),
+            rooms=Rooms(media=media, loop=loop),
             sounds=sounds,
             hooks=hooks,
             book=book,
@@ -275,15 +311,23 @@ class Server:
     async def _open(self, parts: _Parts, stack: AsyncExitStack) -> None:
         """The doors: SIP, then HTTP."""
         settings = self.settings
-        ways = await parts.driver.start(
+        kept = {} if parts.before.adopted is None else await kept_sockets(parts.engine)
+        ways = parts.driver.bind(
             [ListenAddress(transport=a.transport, host=a.host, port=a.port) for a in settings.sip_listen],
             configure=lambda ways: EndpointConfig(
                 ways=ways,
                 domain=self.domain,
                 digest_algorithms=tuple(Algorithm(name.upper()) for name in settings.sip_digest),
+                trying_at_once=False,
             ),
             advertise=lambda _, local: (self._advertised_host, local[1]),
+            kept=kept,
+            parts=parts.before.found.sip_parts(),
         )
+        self._go_on(parts)
+        await parts.driver.begin()
+        await keep_sockets(parts.engine, parts.driver.sockets.listening, kept)
+        stack.callback(parts.services.keeper.close)
         self.sip_addresses = tuple(f"{way.transport}:{host_port(way.local)}" for way in ways)
         web = create_web(self, parts.storage, settings, parts.prices)
         http = HttpServer(web, settings.http_listen.host, settings.http_listen.port)
@@ -298,6 +342,26 @@ class Server:
         stack.callback(self._trunk_hosts.leave)
         warming = asyncio.ensure_future(web.warm())
         stack.callback(warming.cancel)
+
+    @staticmethod
+    def _go_on(parts: _Parts) -> None:
+        """Take up the calls of the last server, before anybody is listened to again."""
+        before = parts.before
+        alive = None if before.adopted is None else before.adopted.sessions
+        restored = take_up(before.found, parts.services, parts.switchboard, alive, before.entries)
+        going_on = {live.id for live in restored}
+        parts.book.close_unfinished([row for row in before.unfinished if row.id not in going_on])
+        resume(restored, sound=alive is not None)
+        parts.engine.release()
+        parts.services.media.reconcile(alive or ())
+
+        def again() -> None:
+            parts.services.media.engine_up()
+            task = asyncio.ensure_future(keep_sockets(parts.engine, parts.driver.sockets.listening))
+            parts.tasks.add(task)
+            task.add_done_callback(parts.tasks.discard)
+
+        parts.engine.on_up = again
 
     async def drain(self, within_s: float = DRAIN_S) -> None:
         """Take no new calls, let the running ones finish, then end what is left."""
@@ -434,6 +498,15 @@ async def serve(settings: Settings) -> AsyncIterator[tuple[Server, asyncio.Event
         yield server, stop
 
 
+def _what_is_left(storage: Storage, book: Book, left: LeftOver) -> _Before:
+    """What the last server was doing; timelines of its calls can go on from here."""
+    entries = storage.read_blocking(entries_of_unfinished)
+    book.remember(left.entries)
+    book.remember(entries)
+    found = remembered(storage.read_blocking(storage.facts.load))
+    return _Before(found, storage.read_blocking(unfinished_calls), entries)
+
+
 def _note_delivery(book: Book, event: Delivered | Postponed | Dead, result: HookResult | None) -> None:
     """What became of a post that is owed belongs to its call's timeline."""
     data: dict[str, Any] = {"webhook": event.request.id, "tries": event.tries}
@@ -475,11 +548,6 @@ def _sound(setting: str, text: str) -> Sound | None:
     if isinstance(found, UnusableSound):
         raise SettingsError(f"{setting}: {text!r} is no sound; write a URL, sound/beep, en_US/One moment, or none")
     return found
-
-
-def _first_id() -> int:
-    """Identifiers that no control process before this one has used with the same engine: it takes fewer a second."""
-    return int(time.time()) % 0x7FFF * 0x10000 + 1
 
 
 def _bootstrap(storage: Storage, settings: Settings) -> None:

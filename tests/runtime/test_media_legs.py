@@ -1,5 +1,6 @@
 """Between calls and the engine: identifiers, ends that always come, and what is left when the engine is not."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from offhook.call import commands as call
 from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
+from offhook.runtime import media_legs
 from offhook.runtime.media_legs import LAST_ID, MediaLeg, MediaLegs, RecordingClosed
 
 A, B = call.LegId(0), call.LegId(1)
@@ -37,7 +39,9 @@ class Scene:
         )
 
     def record(self, media: MediaLeg, path: str = "/dev/null/x.wav") -> do.RecordingId:
-        return self.legs.record(media, path, both=True, max_s=None, silence_s=None, on_closed=self.closings.append)
+        number = self.legs.new_recording()
+        self.legs.record(number, media, path, both=True, max_s=None, silence_s=None, on_closed=self.closings.append)
+        return number
 
     def of(self, what: str) -> list[MediaLeg]:
         return [media for word, media in self.told if word == what]
@@ -163,7 +167,9 @@ def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:
         raise RuntimeError("a fault in one call")
 
     bad = scene.legs.open(A, broken, on_open=lambda _: None, on_lost=broken)
-    scene.legs.record(bad, "/nowhere", both=True, max_s=None, silence_s=None, on_closed=broken)
+    scene.legs.record(
+        scene.legs.new_recording(), bad, "/nowhere", both=True, max_s=None, silence_s=None, on_closed=broken
+    )
     good = scene.open()
     scene.legs.handle(said.Digit(session=bad.session, digit="1", duration_ms=1, source=said.DigitSource.EVENT, at_us=0))
     scene.legs.lost((bad.session, good.session))
@@ -173,15 +179,15 @@ def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:
 # ── playing and keys ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_calls_number_from_one_and_the_engine_never_twice(scene: Scene) -> None:
+def test_playbacks_have_the_numbers_of_their_call_on_each_session(scene: Scene) -> None:
     a, b = scene.open(A), scene.open(A)
     scene.legs.play(a, P1, ["/x", "/y"], 0)
     scene.legs.play(b, P1, ["/x"], 1)
     first, second = scene.line.all(do.Play)
     assert (first.files, first.repeat, first.session) == (("/x", "/y"), 0, a.session)
-    assert first.playback != second.playback
+    assert (first.playback, second.playback, second.session) == (P1, P1, b.session)
     scene.legs.stop_playing(b, P1)
-    assert scene.line.last(do.StopPlayback).playback == second.playback
+    assert scene.line.last(do.StopPlayback).session == b.session
 
 
 @pytest.mark.parametrize(
@@ -226,7 +232,8 @@ def test_keys_pressed_and_sent(scene: Scene) -> None:
 
 def test_a_recording_says_how_it_ended(scene: Scene) -> None:
     media = scene.open()
-    number = scene.legs.record(media, "/r.wav", both=False, max_s=10.5, silence_s=3.0, on_closed=scene.closings.append)
+    number = scene.legs.new_recording()
+    scene.legs.record(number, media, "/r.wav", both=False, max_s=10.5, silence_s=3.0, on_closed=scene.closings.append)
     started = scene.line.last(do.StartRecording)
     assert (started.recorded, started.max_ms, started.silence_ms) == (do.RecordingKind.PARTY, 10_500, 3_000)
     scene.legs.stop_recording(number)
@@ -341,7 +348,7 @@ def test_nothing_is_asked_of_a_session_that_is_closing(scene: Scene) -> None:
     assert scene.posted == [], "the end of its leg is told; a call must not take that for the end of a sound"
     assert [each.reason for each in scene.closings] == ["failed"]
     scene.line.closed(media.session)
-    assert (scene.legs._playing, scene.legs._sending, scene.legs._recordings) == ({}, {}, {})
+    assert not any(scene.legs.counts().values())
 
 
 def test_what_crossed_the_end_of_a_session_is_not_waited_for(scene: Scene) -> None:
@@ -349,8 +356,9 @@ def test_what_crossed_the_end_of_a_session_is_not_waited_for(scene: Scene) -> No
     scene.legs.play(media, P1, ["/x"], 1)
     scene.legs.send_digits(media, call.RequestId(1), "1")
     scene.line.closed(media.session, said.CloseCause.FAULT)
-    assert (scene.legs._playing, scene.legs._playing_ids, scene.legs._sending) == ({}, {}, {})
-    assert media.owed == set()
+    assert not any(scene.legs.counts().values())
+    assert not media.playing
+    assert not media.sending
 
 
 def test_a_recording_refused_because_its_session_just_closed_has_failed(scene: Scene) -> None:
@@ -381,7 +389,7 @@ def test_an_engine_that_died_ends_everything_but_keeps_what_was_recorded(scene: 
     assert scene.posted == []
     assert scene.legs.open_sessions == 0
     sent = len(scene.line.sent)
-    scene.legs.configure(do.SetRemote(
+    scene.legs.configure(media, do.SetRemote(
         session=media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
     ))  # fmt: skip
     assert len(scene.line.sent) == sent
@@ -395,4 +403,204 @@ def test_only_the_sessions_that_died_are_lost(scene: Scene) -> None:
     scene.legs.lost((first.session,))
     assert scene.of("lost") == [first]
     assert scene.closings == []
-    assert len(scene.legs._playing) == 1
+    assert scene.legs.counts()["playbacks"] == 1
+
+
+# ── outliving a control process ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def alive(session: int, *, playback: int = 0, recordings: tuple[int, ...] = ()) -> said.SessionAlive:
+    """What an engine that lives on says of a session."""
+    return said.SessionAlive(
+        session=do.SessionId(session), local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=None,
+        direction=do.Direction.SEND_RECV, bridged_with=do.NO_SESSION, mix=do.MixId(0),
+        playback=do.PlaybackId(playback), recordings=tuple(do.RecordingId(each) for each in recordings),
+    )  # fmt: skip
+
+
+class Restored(Scene):
+    """A session that an earlier process had, which knew of the engine's events up to number 10."""
+
+    def __init__(self, **more: object) -> None:
+        super().__init__(first_id=1000)
+        data = {
+            "session": 7, "address": ["127.0.0.1", 20_000], "rtcp_port": 20_001, "playing": [[1, ["/x"], 1]],
+            "sending": [2], "partner": 0, "mix": None, "muted": False,
+        }  # fmt: skip
+        self.media = self.legs.restore({**data, **more}, A, self.posted.append, after=10)
+        self.media.on_lost = lambda media: self.told.append(("lost", media))
+        self.line.heard = 11
+
+    def played(self, playback: int, reason: said.PlaybackEnd = said.PlaybackEnd.FINISHED) -> None:
+        self.line.tell(
+            said.PlaybackEnded(
+                session=self.media.session, playback=do.PlaybackId(playback), reason=reason, played_ms=20, detail=""
+            )
+        )
+
+    def pressed(self, digit: str, number: int) -> None:
+        self.line.heard = number
+        self.line.tell(
+            said.Digit(session=self.media.session, digit=digit, duration_ms=100, source=said.DigitSource.EVENT, at_us=0)
+        )
+
+
+def test_what_the_facts_know_of_is_not_heard_twice() -> None:
+    scene = Restored()
+    scene.pressed("1", 10)
+    scene.pressed("2", 11)
+    assert scene.posted == [happened.DigitPressed(leg=A, digit="2", duration_ms=100)]
+
+
+def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
+    scene = Restored(sending=[])
+    scene.legs.expect([alive(7, playback=1)])
+    scene.legs.reconcile([alive(7, playback=1)])
+    assert (scene.line.sent, scene.posted) == ([], [])
+    scene.played(1)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
+def test_what_ended_without_a_word_is_told_as_ended() -> None:
+    scene = Restored(sending=[])
+    scene.legs.expect([alive(7)])
+    scene.legs.reconcile([alive(7)])
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
+def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() -> None:
+    scene = Restored(playing=[], sending=[])
+    scene.legs.expect([alive(7, playback=2)])
+    scene.played(1)
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(5), reason=said.DigitsEnd.SENT))
+    assert scene.posted == []
+    scene.legs.play(scene.media, P1, ["/x"], 1)
+    scene.legs.send_digits(scene.media, call.RequestId(5), "1")
+    assert scene.posted == [
+        happened.PlaybackEnded(leg=A, playback=P1, failed=False),
+        happened.DigitsSent(leg=A, request=call.RequestId(5)),
+    ]
+    scene.legs.play(scene.media, P2, ["/y"], 1)
+    assert scene.line.sent == [], "it plays already"
+    scene.played(2)
+    assert scene.posted[-1] == happened.PlaybackEnded(leg=A, playback=P2, failed=False)
+    scene.legs.play(scene.media, call.PlaybackId(3), ["/z"], 1)
+    assert scene.line.last(do.Play).files == ("/z",)
+
+
+def test_a_session_that_nobody_knows_is_closed() -> None:
+    scene = Restored(playing=[], sending=[])
+    scene.legs.expect([alive(7), alive(8)])
+    scene.legs.reconcile([alive(7), alive(8)])
+    assert [each.session for each in scene.line.all(do.CloseSession)] == [8]
+
+
+def test_a_session_whose_engine_died_too_is_lost_with_its_recording(tmp_path: Path) -> None:
+    scene = Restored()
+    path = tmp_path / "r.wav"
+    path.write_bytes(bytes(44 + 16_000))
+    scene.legs.restore_recording(do.RecordingId(9), scene.media, str(path), scene.closings.append)
+    scene.legs.expect([])
+    scene.legs.play(scene.media, P2, ["/y"], 1)
+    assert scene.line.sent == []
+    scene.legs.reconcile([])
+    assert scene.of("lost") == [scene.media]
+    assert [each.duration_ms for each in scene.closings] == [1000]
+    assert not any(scene.legs.counts().values())
+
+
+def test_a_leg_that_is_let_go_when_its_engine_is_gone_is_gone_at_once() -> None:
+    scene = Restored()
+    scene.legs.expect([])
+    ended: list[MediaLeg] = []
+    scene.legs.close(scene.media, ended.append)
+    assert ended == [scene.media]
+    assert scene.line.sent == []
+
+
+def test_a_recording_goes_on_and_its_end_is_told_and_one_that_ended_unheard_is_closed(tmp_path: Path) -> None:
+    scene = Restored(playing=[], sending=[])
+    for number in (8, 9):
+        scene.legs.restore_recording(
+            do.RecordingId(number), scene.media, str(tmp_path / f"{number}.wav"), scene.closings.append
+        )
+    scene.legs.reconcile([alive(7, recordings=(9,))])
+    assert [each.duration_ms for each in scene.closings] == [0]
+    scene.line.tell(
+        said.RecordingEnded(
+            recording=do.RecordingId(9), session=scene.media.session, reason=said.RecordingEnd.STOPPED,
+            duration_ms=500, voiced_ms=400, bytes=8044, detail="",
+        )
+    )  # fmt: skip
+    assert [each.duration_ms for each in scene.closings] == [0, 500]
+
+
+# ── outliving an engine ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_sessions_are_made_again_on_their_ports_with_what_they_did(tmp_path: Path) -> None:
+    scene = Scene()
+    a, b, c = scene.open(A), scene.open(B), scene.open(B)
+    remote = do.SetRemote(
+        session=a.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
+    )
+    scene.legs.configure(a, remote)
+    scene.legs.play(a, P1, ["/x"], 0)
+    scene.legs.send_digits(a, call.RequestId(2), "1")
+    scene.record(a, str(tmp_path / "r.wav"))
+    scene.legs.join(a, b)
+    scene.legs.mute(b, muted=True)
+    scene.legs.mix(do.MixId(5), c, muted=True)
+    scene.line.sent.clear()
+    scene.line.opens = False
+    scene.legs.engine_died((a.session, b.session, c.session))
+    assert [each.reason for each in scene.closings] == ["closed"]
+    assert scene.posted == [happened.DigitsSent(leg=A, request=call.RequestId(2))]
+    scene.legs.play(b, P2, ["/y"], 1)
+    scene.legs.play(c, P2, ["/z"], 1)
+    scene.legs.stop_playing(c, P2)
+    assert scene.line.sent == [], "there is nobody to hear it"
+    assert scene.posted[1:] == [happened.PlaybackEnded(leg=B, playback=P2, failed=False)]
+    scene.legs.engine_up()
+    assert [(each.session, each.port) for each in scene.line.all(do.OpenSession)] == [
+        (a.session, 20_000), (b.session, 20_002), (c.session, 20_004)
+    ]  # fmt: skip
+    for media in (a, b, c):
+        assert media.address is not None
+        scene.line.tell(said.SessionOpened(session=media.session, local=media.address, rtcp_port=media.rtcp_port))
+    said_again = [each for each in scene.line.sent if not isinstance(each, do.OpenSession)]
+    assert said_again == [
+        remote,
+        do.Play(session=a.session, playback=do.PlaybackId(1), files=("/x",), repeat=0),
+        do.Mute(session=b.session, muted=True),
+        do.Bridge(a=b.session, b=a.session),
+        do.Play(session=b.session, playback=do.PlaybackId(2), files=("/y",), repeat=1),
+        do.JoinMix(mix=do.MixId(5), session=c.session, muted=True),
+    ]
+    assert scene.of("lost") == []
+
+
+async def test_a_session_that_is_not_made_again_in_time_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_legs, "REOPENED_WITHIN_S", 0.01)
+    scene = Scene()
+    media, closing = scene.open(), scene.open()
+    scene.line.opens = False
+    unopened = scene.open()
+    scene.legs.close(closing)
+    lost = asyncio.Event()
+    media.on_lost = lambda _: lost.set()
+    scene.legs.engine_died((media.session, closing.session, unopened.session))
+    assert scene.of("lost") == [unopened]
+    async with asyncio.timeout(5):
+        await lost.wait()
+    assert not any(scene.legs.counts().values())
+
+
+async def test_a_port_that_another_has_taken_loses_its_leg() -> None:
+    scene = Scene()
+    media = scene.open()
+    scene.line.opens = False
+    scene.legs.engine_died((media.session,))
+    scene.legs.engine_up()
+    scene.line.failed(media.session)
+    assert scene.of("lost") == [media]

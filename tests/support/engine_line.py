@@ -31,6 +31,11 @@ class Line:
     """Where its events go."""
     sent: list[do.Command] = field(default_factory=list)
     open: set[int] = field(default_factory=set)
+    heard: int = 1
+    """Number of the event that is being told."""
+    engine_generation: int = 1
+    on_heard: Callable[[int], None] = lambda _: None
+    acknowledged: int = 0
     _ports: int = FIRST_PORT
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,6 +47,10 @@ class Line:
             self.later(self.opened, command.session)
         elif isinstance(command, do.CloseSession) and self.opens:
             self.later(self.closed, command.session)
+
+    def acknowledge(self, number: int) -> None:
+        """Events up to this one need not be told again."""
+        self.acknowledged = number
 
     async def more(self) -> None:
         """Wait for the next command."""

@@ -22,9 +22,13 @@ from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.policy import Listed
 from offhook.media import events as said
 from offhook.runtime.book import Book
+from offhook.runtime.call_facts import call_fact
 from offhook.runtime.hook_desk import HookDesk
+from offhook.runtime.keeper import Keeper
+from offhook.runtime.leaving import Leaving
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.outbox import Outbox
+from offhook.runtime.restoring import keep_facts
 from offhook.runtime.rooms import Rooms
 from offhook.runtime.routing import Routing
 from offhook.runtime.services import Services
@@ -140,9 +144,14 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
     storage.recordings_dir.mkdir(exist_ok=True)
     async with party() as far, Webhooks(LOOPBACK) as hooks, Outbox(hooks, store=storage.deliveries) as outbox:
         sounds = SoundLibrary(SoundCache(folder / "sound"), HttpSoundFetcher(hooks))
+        keeper = Keeper(storage.facts, storage.writer, loop)
+        legs = SipLegs(driver=driver, media=media, media_host="127.0.0.1", media_timeout_ms=60_000)
         services = Services(
             loop=loop,
-            legs=SipLegs(driver=driver, media=media, media_host="127.0.0.1", media_timeout_ms=60_000),
+            legs=legs,
+            keeper=keeper,
+            leaving=Leaving(keeper, legs),
+            fact_of=call_fact,
             media=media,
             rooms=Rooms(media=media, loop=loop),
             sounds=sounds,
@@ -171,11 +180,13 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
             domain=DOMAIN,
             recordings_dir=storage.recordings_dir,
         )
+        keep_facts(services, line, driver)
         made = Exchange(storage, driver, services, line, far)
         driver.on_event = made.board.handle
         made.address = (await driven(driver))[0].local
         try:
             yield made
         finally:
+            keeper.close()
             await driver.close()
             await sounds.close()

@@ -5,7 +5,10 @@ import base64
 import os
 import re
 import signal
+import socket
+import struct
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +38,7 @@ class Server:
     """Listening addresses by transport."""
     session: aiohttp.ClientSession
     log_path: Path
+    environment: dict[str, str]
 
     @property
     def admin_token(self) -> str:
@@ -66,6 +70,26 @@ class Server:
             answer.raise_for_status()
             return await answer.read()
 
+    @property
+    def engine_pid(self) -> int:
+        """The process of its media engine: whoever listens at the socket in its data directory."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(self.data_dir / "media.sock"))
+            credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[0])
+
+    async def kill(self) -> None:
+        """kill -9, of the control process alone."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def start(self) -> float:
+        """Start it again, on what it left, and wait until it is ready. Returns the seconds that took."""
+        begun = time.monotonic()
+        self.process = await _spawned(self.environment, self.data_dir, self.log_path)
+        self.http, self.sip = await asyncio.wait_for(_ready(self.process, self.log_path), READY_WITHIN_S)
+        return time.monotonic() - begun
+
     async def stop(self) -> int:
         """SIGTERM, and wait. Returns the exit status."""
         if self.process.returncode is None:
@@ -89,17 +113,16 @@ async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
     environment["PYTHONPATH"] = f"{source}{os.pathsep}{environment.get('PYTHONPATH', '')}"
     data_dir.mkdir(parents=True, exist_ok=True)
     log_path = data_dir / "server.log"
-    with log_path.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "offhook", "serve", "--dev"),
-            env=environment, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=data_dir,
-        )  # fmt: skip
+    process = await _spawned(environment, data_dir, log_path)
+    running: Server | None = None
     try:
         http, sip = await asyncio.wait_for(_ready(process, log_path), READY_WITHIN_S)
         # A connection each: a kept one may be closed by the server just as the next request is written.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            yield Server(process, data_dir, http, sip, session, log_path)
+            running = Server(process, data_dir, http, sip, session, log_path, environment)
+            yield running
     finally:
+        process = process if running is None else running.process
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
@@ -107,6 +130,14 @@ async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+async def _spawned(environment: dict[str, str], data_dir: Path, log_path: Path) -> asyncio.subprocess.Process:
+    with log_path.open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "offhook", "serve", "--dev"),
+            env=environment, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=data_dir,
+        )  # fmt: skip
 
 
 async def _ready(process: asyncio.subprocess.Process, log_path: Path) -> tuple[str, dict[str, tuple[str, int]]]:

@@ -93,6 +93,11 @@ class Book:
         self._live.add(view.id)
         self.save(view)
 
+    def resumed(self, view: CallView, entries: int) -> None:
+        """A call goes on that an earlier server began; its timeline has so many entries."""
+        self._live.add(view.id)
+        self._last[view.id] = entries
+
     def noted_late(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
         """An entry for a call that may be long over; one that is no longer known gets none."""
         if call in self._last:

@@ -84,6 +84,20 @@ class CallTask:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
+    @property
+    def waiting(self) -> tuple[Event, ...]:
+        """What is on the queue."""
+        return tuple(self._queue)
+
+    def resume(self, end: Cause | None) -> None:
+        """Of a restored call: let it say again what may have been lost, or end with a cause. What is on its queue is
+        heard after that."""
+        if end is None:
+            self._guarded(lambda: self.call.resume(now()))
+        else:
+            self._guarded(lambda: self.call.handle(HangUp(cause=end), now()))
+        self._rearm()
+
     def view(self) -> CallView:
         """What a customer may see of the call now."""
         return self.call.view()

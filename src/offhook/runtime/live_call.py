@@ -5,9 +5,10 @@ waits. It decides nothing: what a command means for a caller was decided in `cal
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -24,23 +25,30 @@ from offhook.flow.verbs import LocalSound, Sound
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
-from offhook.runtime.media_legs import MediaLeg, RecordingClosed
+from offhook.runtime.media_leg import MediaLeg
+from offhook.runtime.media_legs import RecordingClosed
 from offhook.runtime.routing import Caller
 from offhook.runtime.services import Services
 from offhook.runtime.sip_legs import SipLeg
 from offhook.runtime.sound.cache import PreparedSound
 from offhook.runtime.sound.decode import BadSource
+from offhook.storage.facts import Fact
 
-__all__ = ["LiveCall"]
+__all__ = ["FACT", "LiveCall", "Recording"]
 
 log = structlog.get_logger(__name__)
 
+FACT = "call"
+"""The kind of its facts."""
+
 
 @dataclass(slots=True)
-class _Recording:
+class Recording:
+    """One that runs, or that is about to begin."""
+
     number: engine.RecordingId
     path: Path
-    keep_as: str | None
+    command: do.StartRecording
 
 
 @dataclass(slots=True, eq=False)
@@ -55,13 +63,15 @@ class LiveCall:
     legs: dict[do.LegId, SipLeg] = field(default_factory=dict)
     kept: dict[str, Path] = field(default_factory=dict)
     """Recordings the call keeps for itself, by name; deleted with it."""
-    recordings: dict[do.RecordingId, _Recording] = field(default_factory=dict)
+    recordings: dict[do.RecordingId, Recording] = field(default_factory=dict)
     recordings_made: int = 0
     legs_measured: int = 0
     """Legs whose statistics are in the timeline: they come a moment after the end of a leg, and of the call."""
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
+    _owing: bool = False
+    """What was just written must not be written again: the facts that say so belong to its transaction."""
 
     def __post_init__(self) -> None:
         self.task = CallTask(self.call, self, self.services.loop)
@@ -71,6 +81,7 @@ class LiveCall:
 
     def post(self, event: happened.Event) -> None:
         """Put an event on the call's queue."""
+        self.services.keeper.touch(self)
         self.task.post(event)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -81,6 +92,20 @@ class LiveCall:
         if kind == "leg.statistics":
             self.legs_measured += 1
             self._close_timeline()
+
+    # ── as something that is kept ────────────────────────────────────────────────────────────────────────────────
+
+    def facts(self) -> Fact | None:
+        """What a server that comes after this one needs to go on with the call; `None`: it is over."""
+        return None if self.task.over else self.services.fact_of(self)
+
+    def resume(self, end: Cause | None) -> None:
+        """Of a restored call: go on, or end with a cause."""
+        for recording in self.recordings.values():
+            leg = self.legs.get(recording.command.leg)
+            if leg is not None:
+                self._listen_to(recording, leg)
+        self.task.resume(end)
 
     # ── as a visitor of rooms ────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,10 +148,13 @@ class LiveCall:
                 self._kept(command)
             case do.PauseRecording():
                 if (paused := self.recordings.get(command.recording)) is not None:
-                    self.services.media.pause_recording(paused.number, command.paused)
+                    self.services.keeper.hold(
+                        partial(self.services.media.pause_recording, paused.number, command.paused)
+                    )
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
-                    self.services.media.stop_recording(recording.number)
+                    # Behind its beginning, which may still be held.
+                    self.services.keeper.hold(partial(self.services.media.stop_recording, recording.number))
             case do.EnterConference() | do.EnterQueue() | do.TakeCaller():
                 self.services.rooms.hear(self, command)
             case do.CallerBriefed() | do.StayInRoom() | do.LeaveRoom():
@@ -135,8 +163,10 @@ class LiveCall:
                 self._work(self._fetch(command))
             case do.OweRecording() | do.OweHangup() | do.OweStatus() | do.OweNotice():
                 # What the post names (the recording, the call's end) is durable before it goes: its row comes behind.
+                self._owing = True
                 self.services.hooks.owe(self.id, self.caller.account, self.dialect.name, command)
             case do.Charge():
+                self._owing = True
                 if not self.services.book.draw(self.caller.account, self.id, command.amount):
                     self.post(happened.CreditGone())
             case do.Finished():
@@ -144,9 +174,15 @@ class LiveCall:
             case _:
                 assert_never(command)
 
-    def together(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def together(self) -> Iterator[None]:
         """What is written within is one transaction."""
-        return self.services.book.together()
+        with self.services.book.together():
+            yield
+            if self._owing and (fact := self.facts()) is not None:
+                self.services.keeper.write(fact)
+            self._owing = False
+        self.services.keeper.touch(self)
 
     def finished(self, task: CallTask, view: CallView) -> None:
         """Record the end, and let go of what the call kept for itself."""
@@ -156,6 +192,9 @@ class LiveCall:
             # None is left, unless the call was given up: nobody would ever end it.
             self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)
         self.services.book.save(view)
+        self.services.keeper.forget(self)
+        self.services.keeper.drop(FACT, self.id)
+        self.services.leaving.leave(self.id, list(self.legs.values()))
         self._close_timeline()
         self.services.hooks.call_over(self.id)
         for path in self.kept.values():
@@ -257,21 +296,39 @@ class LiveCall:
 
     def _record(self, command: do.StartRecording) -> None:
         leg = self.legs.get(command.leg)
-        path = self.services.recordings_dir / f"{self.id}-{command.recording}.wav"
+        path = self.path_of(command)
         if leg is None:
             self._recorded(command, path, RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
             return
-        number = self.services.media.record(
+        recording = Recording(self.services.media.new_recording(), path, command)
+        self.recordings[command.recording] = recording
+        # A server that knew nothing of it would begin another, over the same file.
+        self.services.keeper.hurry(self)
+        self.services.keeper.hold(partial(self._begin_recording, recording, leg))
+
+    def path_of(self, command: do.StartRecording) -> Path:
+        """The file of a recording."""
+        return self.services.recordings_dir / f"{self.id}-{command.recording}.wav"
+
+    def _begin_recording(self, recording: Recording, leg: SipLeg) -> None:
+        command = recording.command
+        self.services.media.record(
+            recording.number,
             leg.media,
-            str(path),
+            str(recording.path),
             both=command.both,
             max_s=command.max_s,
             silence_s=command.silence_s,
-            on_closed=lambda closed: self._recorded(command, path, closed),
+            on_closed=partial(self._recorded, command, recording.path),
         )
-        self.recordings[command.recording] = _Recording(number, path, command.keep_as)
+
+    def _listen_to(self, recording: Recording, leg: SipLeg) -> None:
+        """One that an earlier process has begun."""
+        on_closed = partial(self._recorded, recording.command, recording.path)
+        self.services.media.restore_recording(recording.number, leg.media, str(recording.path), on_closed)
 
     def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:
+        self.recordings.pop(command.recording, None)
         index, url = None, ""
         thrown_away = closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms
         if thrown_away or (command.keep_as is not None and self.task.over):

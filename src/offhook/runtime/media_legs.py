@@ -1,13 +1,17 @@
 """The sound of legs: a call's wishes become commands to the media engine, and the engine's events the call's.
 
-Identifiers of calls start at 0 in every call; the engine's are never used twice in its life. The translation between
-the two stands here and nowhere else.
+Sessions, recordings and conferences have numbers of the engine's, never used twice in its life; playbacks and digits
+have those of their call, which count up on each session.
+
+Sessions outlive a control process: `restore` takes one up again, `reconcile` compares all with what the engine has.
+They outlive an engine too: `engine_died` and `engine_up` make them again on the same ports, with what they were doing.
 """
 
+import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -16,6 +20,7 @@ from offhook.call import events as happened
 from offhook.media import commands as engine
 from offhook.media import events as said
 from offhook.media.tones import digit_tones
+from offhook.runtime.media_leg import MediaLeg, Playback
 
 __all__ = ["EngineLine", "MediaLeg", "MediaLegs", "RecordingClosed"]
 
@@ -24,6 +29,8 @@ log = structlog.get_logger(__name__)
 LAST_ID = 0xFFFF_FFFE
 LATE_HEARD_US = 60_000
 """Three frames of 20 ms, what jitter buffers hold at the least; sound that late has gaps."""
+REOPENED_WITHIN_S = 1.0
+"""A session whose engine died is made again within this, or its leg has lost its sound."""
 WAV_HEADER_BYTES, WAV_BYTES_PER_S = 44, 16_000
 
 Post = Callable[[happened.Event], None]
@@ -32,6 +39,11 @@ T = TypeVar("T")
 
 class EngineLine(Protocol):
     """What is needed of the engine's process."""
+
+    heard: int
+    """Number of the event that is being handed on, or was last."""
+    engine_generation: int
+    """Of the engine; another one numbers its events anew."""
 
     def send(self, command: engine.Command) -> None:
         """Give a command; never waits."""
@@ -48,38 +60,6 @@ class RecordingClosed:
 
 
 OnRecordingClosed = Callable[[RecordingClosed], None]
-
-
-@dataclass(slots=True, eq=False)
-class MediaLeg:
-    """One session of the engine and whose it is."""
-
-    session: engine.SessionId
-    leg: call.LegId
-    post: Post
-    on_open: Callable[["MediaLeg"], None]
-    on_lost: Callable[["MediaLeg"], None]
-    """The engine lost the session, or nothing was heard for too long."""
-    address: engine.Address | None = None
-    """Where we receive; known once it is open."""
-    rtcp_port: int = 0
-    closing: bool = False
-    statistics: said.SessionStatistics | None = None
-    on_closed: Callable[["MediaLeg"], None] | None = None
-    owed: set[int] = field(default_factory=set)
-    """Playbacks and digits whose end has not come."""
-
-
-@dataclass(slots=True)
-class _Playing:
-    media: MediaLeg
-    playback: call.PlaybackId
-
-
-@dataclass(slots=True)
-class _Sending:
-    media: MediaLeg
-    request: call.RequestId
 
 
 @dataclass(slots=True)
@@ -109,9 +89,6 @@ class MediaLegs:
     """Above what an earlier control process may have used with the same engine."""
     _last_id: int = 0
     _sessions: dict[int, MediaLeg] = field(default_factory=dict)
-    _playing: dict[int, _Playing] = field(default_factory=dict)
-    _playing_ids: dict[tuple[int, int], int] = field(default_factory=dict)
-    _sending: dict[int, _Sending] = field(default_factory=dict)
     _recordings: dict[int, _Recording] = field(default_factory=dict)
 
     @property
@@ -123,8 +100,8 @@ class MediaLegs:
         """What is waited for, by its kind; nothing of it is left when no call is."""
         return {
             "legs": len(self._sessions),
-            "playbacks": max(len(self._playing), len(self._playing_ids)),
-            "digits": len(self._sending),
+            "playbacks": sum(len(media.playing) for media in self._sessions.values()),
+            "digits": sum(len(media.sending) for media in self._sessions.values()),
             "recordings": len(self._recordings),
         }
 
@@ -160,46 +137,64 @@ class MediaLegs:
             return
         media.closing = True
         media.on_closed = on_closed
-        if media.session in self._sessions:
+        if media.session in self._sessions and media.absent:
+            self._lose(media.session)
+        elif media.session in self._sessions:
             self.line.send(engine.CloseSession(session=media.session))
         elif on_closed is not None:
             on_closed(media)
 
-    def configure(self, remote: engine.SetRemote) -> None:
+    def configure(self, media: MediaLeg, remote: engine.SetRemote) -> None:
         """Say where the peer is and what was agreed; repeated after every offer and answer."""
-        if remote.session in self._sessions:
+        media.remote = remote
+        if self._is_there(media):
             self.line.send(remote)
 
     def play(self, media: MediaLeg, playback: call.PlaybackId, files: Sequence[str], loop: int) -> None:
         """Play prepared files; `PlaybackEnded` follows, unless the session ends first."""
         if self._is_gone(media):
             return
-        number = self._next_id()
-        self._playing[number] = _Playing(media, playback)
-        media.owed.add(number)
-        self._playing_ids[(media.session, playback)] = number
-        self.line.send(
-            engine.Play(session=media.session, playback=engine.PlaybackId(number), files=tuple(files), repeat=loop)
-        )
+        if (failed := media.ended_early.pop(playback, None)) is not None:
+            media.post(happened.PlaybackEnded(leg=media.leg, playback=playback, failed=failed))
+            return
+        media.playing[playback] = Playback(tuple(files), loop)
+        if media.found_playing != playback:
+            self._play(media, playback)
+
+    def _play(self, media: MediaLeg, playback: call.PlaybackId) -> None:
+        media.found_playing = 0
+        if self._is_there(media):
+            wanted = media.playing[playback]
+            number = engine.PlaybackId(playback)
+            self.line.send(engine.Play(session=media.session, playback=number, files=wanted.files, repeat=wanted.loop))
 
     def stop_playing(self, media: MediaLeg, playback: call.PlaybackId) -> None:
         """Stop a playback; its end is still told. One that is over already is no fault: they crossed."""
-        number = self._playing_ids.get((media.session, playback))
-        if number is not None:
-            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(number)))
+        if playback not in media.playing:
+            return
+        if media.reopening:
+            self._playback_ended(media, playback, failed=False)
+        else:
+            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(playback)))
 
     def send_digits(self, media: MediaLeg, request: call.RequestId, keys: str) -> None:
         """Send keys; `DigitsSent` follows, unless the session ends first."""
         if self._is_gone(media):
             return
-        number = self._next_id()
-        self._sending[number] = _Sending(media, request)
-        media.owed.add(number)
-        tones = digit_tones(keys)
-        self.line.send(engine.SendDigits(session=media.session, request=engine.RequestId(number), digits=tones))
+        if request in media.sent_early or media.reopening:
+            media.post(happened.DigitsSent(leg=media.leg, request=request))
+            return
+        media.sending.add(request)
+        number = engine.RequestId(request)
+        self.line.send(engine.SendDigits(session=media.session, request=number, digits=digit_tones(keys)))
+
+    def new_recording(self) -> engine.RecordingId:
+        """A number for one that is to begin, so that it can be known before it does."""
+        return engine.RecordingId(self._next_id())
 
     def record(
         self,
+        number: engine.RecordingId,
         media: MediaLeg,
         path: str,
         *,
@@ -207,12 +202,11 @@ class MediaLegs:
         max_s: float | None,
         silence_s: float | None,
         on_closed: OnRecordingClosed,
-    ) -> engine.RecordingId:
+    ) -> None:
         """Record to a new file; `on_closed` follows, whoever ends it."""
-        number = engine.RecordingId(self._next_id())
-        if self._is_gone(media):
+        if not self._is_there(media):
             on_closed(RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
-            return number
+            return
         self._recordings[number] = _Recording(media, on_closed, path)
         self.line.send(
             engine.StartRecording(
@@ -224,34 +218,48 @@ class MediaLegs:
                 silence_ms=0 if silence_s is None else round(silence_s * 1000),
             )
         )
-        return number
 
     def stop_recording(self, recording: engine.RecordingId) -> None:
         """Finish a recording; one that is over already, or ends with its session just now, is no fault."""
         running = self._recordings.get(recording)
-        if running is not None and not self._is_gone(running.media):
+        if running is not None and self._is_there(running.media):
             self.line.send(engine.StopRecording(recording=recording))
 
     def pause_recording(self, recording: engine.RecordingId, paused: bool) -> None:
         """Let a recording hold silence, or sound again; one that is over is no fault."""
         running = self._recordings.get(recording)
-        if running is not None and not self._is_gone(running.media):
+        if running is not None and self._is_there(running.media):
             self.line.send(engine.PauseRecording(recording=recording, paused=paused))
 
     def mute(self, media: MediaLeg, muted: bool) -> None:
         """Let nobody hear a leg, whatever it is joined to now or later; or let them again."""
-        if not self._is_gone(media):
+        media.muted = muted
+        if self._is_there(media):
             self.line.send(engine.Mute(session=media.session, muted=muted))
 
     def join(self, a: MediaLeg, b: MediaLeg) -> None:
         """Let two hear each other; one that is gone meanwhile is heard by nobody."""
-        if not (self._is_gone(a) or self._is_gone(b)):
+        if self._is_gone(a) or self._is_gone(b):
+            return
+        for one in (a, b):
+            self._part_from_partner(one)
+        a.partner, b.partner = b, a
+        a.mix = b.mix = None
+        if self._is_there(a) and self._is_there(b):
             self.line.send(engine.Bridge(a=a.session, b=b.session))
 
     def part(self, a: MediaLeg, b: MediaLeg) -> None:
         """Undo `join`; a session that is gone has left its bridge by itself."""
-        if not (self._is_gone(a) or self._is_gone(b)):
+        if a.partner is b:
+            self._part_from_partner(a)
+        if self._is_there(a) and self._is_there(b):
             self.line.send(engine.Unbridge(a=a.session, b=b.session))
+
+    @staticmethod
+    def _part_from_partner(media: MediaLeg) -> None:
+        if media.partner is not None:
+            media.partner.partner = None
+            media.partner = None
 
     def new_mix(self) -> engine.MixId:
         """A number for a conference; the engine knows of it while somebody is in it."""
@@ -259,17 +267,128 @@ class MediaLegs:
 
     def mix(self, mix: engine.MixId, media: MediaLeg, *, muted: bool) -> None:
         """Let a leg hear all others in a mix, and be heard unless muted; it leaves any bridge."""
-        if not self._is_gone(media):
+        if self._is_gone(media):
+            return
+        self._part_from_partner(media)
+        media.mix = (mix, muted)
+        if self._is_there(media):
             self.line.send(engine.JoinMix(mix=mix, session=media.session, muted=muted))
 
     def unmix(self, mix: engine.MixId, media: MediaLeg) -> None:
         """Undo `mix`; a session that is gone has left by itself."""
-        if not self._is_gone(media):
+        media.mix = None
+        if self._is_there(media):
             self.line.send(engine.LeaveMix(mix=mix, session=media.session))
 
     def _is_gone(self, media: MediaLeg) -> bool:
         """Commands for it would be refused, and what they promise would never come."""
         return media.closing or media.session not in self._sessions
+
+    def _is_there(self, media: MediaLeg) -> bool:
+        """The engine has it: what is said of one that is being made again is said when it is there."""
+        return not (media.reopening or media.absent or self._is_gone(media))
+
+    # ── outliving a control process ──────────────────────────────────────────────────────────────────────────────
+
+    def restore(self, data: Mapping[str, Any], leg: call.LegId, post: Post, *, after: int) -> MediaLeg:
+        """Take up a session that an earlier control process has opened, as it was exported.
+
+        `after`: the number of the last event of the engine that the export, and what belongs to it, knows of.
+        """
+        media = MediaLeg.restore(data, leg, post)
+        media.after = after
+        self._sessions[media.session] = media
+        partner = self._sessions.get(data["partner"])
+        if partner is not None:
+            media.partner, partner.partner = partner, media
+        return media
+
+    def restore_recording(
+        self, number: engine.RecordingId, media: MediaLeg, path: str, on_closed: OnRecordingClosed
+    ) -> None:
+        """Hear again of a recording that an earlier control process has begun."""
+        self._recordings[number] = _Recording(media, on_closed, path)
+
+    def reconcile(self, found: Iterable[said.SessionAlive]) -> None:
+        """Compare with what an adopted engine has, after everything was restored and its events were heard.
+
+        What nobody here knows is closed. What is known and not there is lost, and so are a playback, keys or a
+        recording that are known to have begun and of whose end the engine said nothing.
+        """
+        alive = {each.session: each for each in found}
+        for session in alive.keys() - self._sessions.keys():
+            self.line.send(engine.CloseSession(session=session))
+        for media in list(self._sessions.values()):
+            there = alive.get(media.session)
+            if media.absent:
+                self.lost((media.session,))
+            if media.absent or not media.after:
+                continue
+            for playback in [each for each in media.playing if there is None or int(there.playback) != int(each)]:
+                self._playback_ended(media, playback, failed=False)
+        running = {recording for each in alive.values() for recording in each.recordings}
+        for number, recording in list(self._recordings.items()):
+            if recording.media.after and number not in running:
+                del self._recordings[number]
+                _told(recording.on_closed, recording.cut_off())
+
+    def expect(self, found: Iterable[said.SessionAlive]) -> None:
+        """Learn which restored sessions there are, and what they play, before their calls go on: one who asks for that
+        very thing has it."""
+        alive = {each.session: each for each in found}
+        for media in self._sessions.values():
+            there = alive.get(media.session)
+            media.absent = there is None and media.address is not None
+            media.found_playing = 0 if there is None else there.playback
+
+    # ── outliving an engine ──────────────────────────────────────────────────────────────────────────────────────
+
+    def engine_died(self, sessions: Sequence[int]) -> None:
+        """Its recordings are closed as they are, its keys count as sent; its sessions are made again when another
+        engine stands, or are lost after `REOPENED_WITHIN_S`. Those that had no ports yet are lost at once."""
+        standing = []
+        for session in sessions:
+            media = self._sessions.get(session)
+            if media is None or media.closing or media.address is None or media.reopening:
+                self.lost((session,))
+                continue
+            media.reopening, media.after = True, 0
+            standing.append(media)
+        gone = frozenset(media.session for media in standing)
+        self._close_recordings(gone)
+        for media in standing:
+            for request in list(media.sending):
+                self._digits_sent(media, request)
+        if standing:
+            asyncio.get_running_loop().call_later(REOPENED_WITHIN_S, self._give_up, standing)
+
+    def engine_up(self) -> None:
+        """Another engine stands."""
+        for media in self._sessions.values():
+            if media.reopening and not media.closing:
+                assert media.address is not None
+                local, port = media.address
+                self.line.send(engine.OpenSession(session=media.session, local=local, port=port))
+
+    def _give_up(self, waiting: Sequence[MediaLeg]) -> None:
+        for media in waiting:
+            if media.reopening and self._sessions.get(media.session) is media:
+                self.lost((media.session,))
+
+    def _opened_again(self, media: MediaLeg) -> None:
+        """Say all that the engine must know, and go on: what played begins anew, since nobody knows how far it was."""
+        media.reopening = False
+        if media.remote is not None:
+            self.line.send(media.remote)
+        if media.muted:
+            self.line.send(engine.Mute(session=media.session, muted=True))
+        if media.partner is not None and self._is_there(media.partner):
+            self.line.send(engine.Bridge(a=media.session, b=media.partner.session))
+        if media.mix is not None:
+            mix, muted = media.mix
+            self.line.send(engine.JoinMix(mix=mix, session=media.session, muted=muted))
+        for playback in media.playing:
+            self._play(media, playback)
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,20 +396,23 @@ class MediaLegs:
         """Translate one event of the engine. A fault in whoever hears of it is logged: others wait behind."""
         _told(self._take, event)
 
+    def _of(self, session: int) -> MediaLeg | None:
+        """Whose event it is; nobody's, if what it led to was restored with its leg."""
+        media = self._sessions.get(session)
+        return None if media is None or self.line.heard <= media.after else media
+
     def _take(self, event: said.Event) -> None:
         match event:
             case said.Digit():
-                if (media := self._sessions.get(event.session)) is not None:
+                if (media := self._of(event.session)) is not None:
                     media.post(happened.DigitPressed(leg=media.leg, digit=event.digit, duration_ms=event.duration_ms))
             case said.PlaybackEnded():
-                if event.reason is said.PlaybackEnd.CLOSED:
-                    self._forget_playback(event.playback)
-                else:
-                    self._playback_ended(event.playback, failed=event.reason is said.PlaybackEnd.FAILED)
+                if (media := self._of(event.session)) is not None:
+                    self._heard_playback_end(media, event)
             case said.SessionOpened():
-                if (media := self._sessions.get(event.session)) is not None:
+                if (media := self._of(event.session)) is not None:
                     media.address, media.rtcp_port = event.local, event.rtcp_port
-                    media.on_open(media)
+                    (self._opened_again if media.reopening else media.on_open)(media)
             case said.SessionFailed():
                 log.warning("media.open.failed", why=event.why.name, detail=event.detail)
                 self.lost((event.session,))
@@ -299,12 +421,13 @@ class MediaLegs:
             case said.RecordingEnded():
                 self._recording_ended(event)
             case said.DigitsSent():
-                if event.reason is said.DigitsEnd.CLOSED:
-                    self._forget_sending(event.request)
-                else:
-                    self._digits_sent(event.request)
+                if (media := self._of(event.session)) is not None and event.reason is not said.DigitsEnd.CLOSED:
+                    if (request := call.RequestId(event.request)) in media.sending:
+                        self._digits_sent(media, request)
+                    elif media.after:
+                        media.sent_early.add(event.request)
             case said.MediaLost():
-                if (media := self._sessions.get(event.session)) is not None and not media.closing:
+                if (media := self._of(event.session)) is not None and not media.closing:
                     media.on_lost(media)
             case said.CommandFailed():
                 log.warning("media.command.failed", command=event.command, id=event.id, detail=event.detail)
@@ -327,12 +450,13 @@ class MediaLegs:
 
     def _settle(self, gone: frozenset[int]) -> None:
         """Nothing more is heard of these sessions: do not wait for it."""
-        for number, playing in list(self._playing.items()):
-            if playing.media.session in gone:
-                self._forget_playback(number)
-        for number, sending in list(self._sending.items()):
-            if sending.media.session in gone:
-                self._forget_sending(number)
+        for session in gone:
+            if (media := self._sessions.get(session)) is not None:
+                media.playing.clear()
+                media.sending.clear()
+        self._close_recordings(gone)
+
+    def _close_recordings(self, gone: frozenset[int]) -> None:
         for number, recording in list(self._recordings.items()):
             if recording.media.session in gone:
                 del self._recordings[number]
@@ -340,57 +464,51 @@ class MediaLegs:
 
     def _lose(self, session: int) -> None:
         media = self._sessions.pop(session, None)
-        if media is None:
-            return
-        if media.closing:
-            if media.on_closed is not None:
-                media.on_closed(media)
-        else:
-            media.on_lost(media)
+        if media is not None:
+            self._left(media)
 
     def _closed(self, event: said.SessionClosed) -> None:
-        media = self._sessions.pop(event.session, None)
-        if media is None:
+        if self._of(event.session) is None:
             return
+        media = self._sessions.pop(event.session)
         media.statistics = event.statistics
         # Recordings are closed by the disk's thread, perhaps later: their own event comes in any case.
-        for number in list(media.owed):
-            self._forget_playback(number)
-            self._forget_sending(number)
-        if media.closing:
-            if media.on_closed is not None:
-                media.on_closed(media)
-        else:
+        self._left(media)
+
+    def _left(self, media: MediaLeg) -> None:
+        media.playing.clear()
+        media.sending.clear()
+        self._part_from_partner(media)
+        if not media.closing:
             media.on_lost(media)
+        elif media.on_closed is not None:
+            media.on_closed(media)
 
-    def _forget_playback(self, number: int) -> _Playing | None:
-        playing = self._playing.pop(number, None)
-        if playing is not None:
-            playing.media.owed.discard(number)
-            self._playing_ids.pop((playing.media.session, playing.playback), None)
-        return playing
+    def _heard_playback_end(self, media: MediaLeg, event: said.PlaybackEnded) -> None:
+        playback = call.PlaybackId(event.playback)
+        failed = event.reason is said.PlaybackEnd.FAILED
+        if event.reason is said.PlaybackEnd.CLOSED:
+            media.playing.pop(playback, None)
+        elif playback in media.playing:
+            self._playback_ended(media, playback, failed=failed)
+        elif media.after:
+            media.ended_early[playback] = failed
 
-    def _playback_ended(self, number: int, *, failed: bool) -> None:
-        playing = self._forget_playback(number)
-        if playing is None:
-            return
-        playing.media.post(happened.PlaybackEnded(leg=playing.media.leg, playback=playing.playback, failed=failed))
+    @staticmethod
+    def _playback_ended(media: MediaLeg, playback: call.PlaybackId, *, failed: bool) -> None:
+        del media.playing[playback]
+        media.post(happened.PlaybackEnded(leg=media.leg, playback=playback, failed=failed))
 
-    def _forget_sending(self, number: int) -> _Sending | None:
-        sending = self._sending.pop(number, None)
-        if sending is not None:
-            sending.media.owed.discard(number)
-        return sending
-
-    def _digits_sent(self, number: int) -> None:
-        sending = self._forget_sending(number)
-        if sending is not None:
-            sending.media.post(happened.DigitsSent(leg=sending.media.leg, request=sending.request))
+    @staticmethod
+    def _digits_sent(media: MediaLeg, request: call.RequestId) -> None:
+        media.sending.discard(request)
+        media.post(happened.DigitsSent(leg=media.leg, request=request))
 
     def _recording_ended(self, event: said.RecordingEnded) -> None:
-        recording = self._recordings.pop(event.recording, None)
-        if recording is None:
+        recording = self._recordings.get(event.recording)
+        if recording is None or self.line.heard <= recording.media.after:
             return
+        del self._recordings[event.recording]
         if event.reason is said.RecordingEnd.FAILED:
             log.warning("media.recording.failed", detail=event.detail)
         recording.on_closed(

@@ -45,7 +45,7 @@ BINARY_VARIABLE: Final = "OFFHOOK_MEDIA_BINARY"
 SOCKET_NAME: Final = "media.sock"
 LOG_NAME: Final = "media.log"
 READY_WITHIN_S: Final = 5.0
-ADOPT_WITHIN_S: Final = 2.0
+ADOPT_WITHIN_S: Final = 5.0
 STOP_WITHIN_S: Final = 5.0
 SOCKETS_WITHIN_S: Final = 2.0
 RESTART_PAUSES_S: Final = (0.0, 0.2, 1.0, 5.0)
@@ -253,8 +253,11 @@ class MediaEngine:
 
     Callbacks, all called in the event loop and expected not to raise or block:
 
-    * `on_event(event)`: in the engine's order; acknowledged once it returned.
+    * `on_event(event)`: in the engine's order; its number is in `heard` meanwhile.
+    * `on_heard(number)`: all events up to this one were handed on. It says `acknowledge` when they need not be told to
+      the next control process again; by default at once.
     * `on_lost(session ids)`: the engine died with them; a fresh one is being started.
+    * `on_up()`: that fresh one stands.
     * `on_fault(text)`: for the log: a death, a failed start, a message that cannot be read.
     """
 
@@ -272,6 +275,13 @@ class MediaEngine:
         self.on_event = on_event
         self.on_lost = on_lost
         self.on_fault = on_fault
+        self.on_heard: Callable[[int], None] = self.acknowledge
+        self.on_up: Callable[[], None] = lambda: None
+        self.heard = 0
+        """The number of the event that is being handed on, or was last."""
+        self.engine_generation = 0
+        """Of the engine that stands: its events are numbered from 1."""
+        self._kept_back: list[tuple[int, Event]] | None = None
         self._generation = time.time_ns() if generation is None else generation
         self._link: _Link | None = None
         self._child: _Child | None = None
@@ -296,9 +306,11 @@ class MediaEngine:
         """Returns once an engine takes commands: at once in health, after a death when the next one stands."""
         await self._up.wait()
 
-    async def start(self) -> Adopted | None:
+    async def start(self, *, keep_back: bool = False) -> Adopted | None:
         """Adopts the engine that runs in `data_dir`, or starts one. What was found of sessions, or None for a fresh
-        engine. Events that waited come by `on_event` right after. Raises EngineError."""
+        engine. Events that waited come by `on_event` right after, or with `keep_back` at `release`. Raises
+        EngineError."""
+        self._kept_back = [] if keep_back else None
         path = self._config.socket_path
         if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
             raise EngineError(f"{path} is too long a name for a Unix socket: choose a shorter data_dir")
@@ -307,6 +319,19 @@ class MediaEngine:
             await self._launch()
         self._watcher = asyncio.create_task(self._watch(), name="media engine")
         return found
+
+    def release(self) -> None:
+        """Hands on the events that were kept back since `start`."""
+        kept, self._kept_back = self._kept_back or [], None
+        for number, event in kept:
+            self._hand_on(number, event)
+        if kept:
+            self.on_heard(self.heard)
+
+    def acknowledge(self, number: int) -> None:
+        """The events up to this one need not be told again."""
+        if self._link is not None:
+            self._link.say(wire.encode_command(Ack(event=number)))
 
     def send(self, command: Command) -> None:
         """Says it; nothing is awaited. While no engine stands, a command is lost like the sessions it is for, and a
@@ -367,13 +392,19 @@ class MediaEngine:
         for number, answer in answers:
             if isinstance(answer, Welcome | Refused | SessionAlive | Sockets):
                 self._take_reply(answer)
-                continue
-            last = number
-            if isinstance(answer, SessionClosed | SessionFailed):
-                self._sessions.discard(answer.session)
-            self.on_event(answer)
-        if last and self._link is not None:
-            self._link.say(wire.encode_command(Ack(event=last)))
+            elif self._kept_back is not None:
+                self._kept_back.append((number, answer))
+            else:
+                last = number
+                self._hand_on(number, answer)
+        if last:
+            self.on_heard(last)
+
+    def _hand_on(self, number: int, event: Event) -> None:
+        self.heard = number
+        if isinstance(event, SessionClosed | SessionFailed):
+            self._sessions.discard(event.session)
+        self.on_event(event)
 
     def _take_reply(self, reply: Reply) -> None:
         greeting = self._greeting
@@ -390,6 +421,8 @@ class MediaEngine:
         welcome = greeting.welcome
         if welcome is not None and len(greeting.alive) == welcome.sessions:
             self.pid = welcome.engine_pid
+            if welcome.engine_generation != self.engine_generation:
+                self.engine_generation, self.heard = welcome.engine_generation, 0
             self._sessions = {alive.session for alive in greeting.alive}
             self._greeting = None
             self._up.set()
@@ -486,6 +519,8 @@ class MediaEngine:
                 await self._launch()
             except EngineError as error:
                 self.on_fault(str(error))
+            else:
+                self.on_up()
         return deaths
 
     def _lose(self, sessions: Sequence[SessionId]) -> None:

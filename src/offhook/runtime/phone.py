@@ -232,8 +232,10 @@ class Phone:
         leg, settings = self._leg, self._settings
         if settings.record is not None:
             self._closed.clear()
-            self._recording = self._media.record(
-                leg.media, str(settings.record), both=False, max_s=None, silence_s=None, on_closed=self._recorded
+            self._recording = self._media.new_recording()
+            path, closed = str(settings.record), self._recorded
+            self._media.record(
+                self._recording, leg.media, path, both=False, max_s=None, silence_s=None, on_closed=closed
             )
         if settings.digits:
             self.press(settings.digits)

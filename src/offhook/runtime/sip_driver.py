@@ -6,8 +6,11 @@ the application, and one timer of the loop for the endpoint's next deadline.
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -24,6 +27,9 @@ __all__ = ["SipDriver", "now"]
 log = structlog.get_logger(__name__)
 
 SERVER_ERROR = 500
+BINDING = (b"INVITE ", b"ACK ", b"BYE ", b"SIP/2.0 1", b"SIP/2.0 2")
+"""How messages begin after which the far end counts on us: it repeats no request that was answered so, and takes none
+of ours back."""
 UNHEARD = "unheard"
 
 
@@ -45,6 +51,8 @@ class SipDriver:
         """Takes everything the endpoint says to its application; set before `start`."""
         self.unheard: Callable[[str], bool] = lambda _: False
         """Whether nothing new is taken from an address: not parsed, not remembered, not answered."""
+        self.hold: Callable[[Callable[[], None]], None] = lambda say: say()
+        """Says something when what it depends on is durable; at once, unless somebody keeps facts."""
         self.strays: dict[str, int] = {}
         """Messages that belonged nowhere, by kind; for `doctor` and counters."""
         self._resolver = Resolver()
@@ -54,6 +62,8 @@ class SipDriver:
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoint: Endpoint | None = None
+        self._trying_at_once = True
+        self._begun = False
         self.sockets = SipSockets(on_datagram=self._datagram, on_stream=self._stream, on_hop=self._hop)
 
     @property
@@ -62,19 +72,58 @@ class SipDriver:
         assert self._endpoint is not None, "start the driver first"
         return self._endpoint
 
+    @property
+    def says_trying(self) -> bool:
+        """Whether the endpoint answers every INVITE with 100 by itself."""
+        return self._trying_at_once
+
     async def start(
         self,
         listen: Sequence[ListenAddress],
         configure: Callable[[tuple[Way, ...]], EndpointConfig],
         advertise: Callable[[ListenAddress, tuple[str, int]], tuple[str, int]],
     ) -> tuple[Way, ...]:
-        """Listen everywhere, then make the endpoint from what was bound. Raises OSError that says what to do."""
+        """Listen everywhere, and begin. Raises OSError that says what to do."""
+        ways = self.bind(listen, configure, advertise)
+        await self.begin()
+        return ways
+
+    def bind(
+        self,
+        listen: Sequence[ListenAddress],
+        configure: Callable[[tuple[Way, ...]], EndpointConfig],
+        advertise: Callable[[ListenAddress, tuple[str, int]], tuple[str, int]],
+        *,
+        kept: Mapping[str, socket.socket] | None = None,
+        parts: Iterable[Mapping[str, Any]] = (),
+    ) -> tuple[Way, ...]:
+        """Take all addresses, on sockets that an earlier process has kept where there are such, and make the endpoint,
+        which goes on with the exports in `parts`. Nothing is heard or said before `begin`, and what comes meanwhile
+        waits. Raises OSError that says what to do.
+        """
+        left = dict(kept or {})
         ways = []
         for address in listen:
-            local = await self.sockets.listen(address)
+            local = self.sockets.bind(address, _take_kept(left, address))
             ways.append(Way(transport=address.transport, local=local, advertised=advertise(address, local)))
-        self._endpoint = Endpoint(configure(tuple(ways)), os.urandom, now())
+        for unused in left.values():
+            unused.close()
+        config = configure(tuple(ways))
+        self._trying_at_once = config.trying_at_once
+        self._endpoint = Endpoint(config, os.urandom, now())
+        for part in parts:
+            try:
+                self._endpoint.take_in(part)
+            except ValueError as error:
+                # The session of one call; it ends as one that nobody knows.
+                log.error("sip.unrestorable", why=str(error))
         return tuple(ways)
+
+    async def begin(self) -> None:
+        """Hear and say."""
+        await self.sockets.begin()
+        self._begun = True
+        self.pump()
 
     async def close(self) -> None:
         """Stop; nothing more is said or heard."""
@@ -88,14 +137,17 @@ class SipDriver:
 
     def pump(self) -> None:
         """Drain the polls. Events that make the application speak again are drained in the same turn."""
-        if self._pumping or self._closed:
+        if self._pumping or self._closed or not self._begun:
             return
         endpoint = self.endpoint
         self._pumping = True
         try:
             while True:
                 while (out := endpoint.poll_transmit()) is not None:
-                    self.sockets.send(out[0], out[1])
+                    if out[0].startswith(BINDING):
+                        self.hold(partial(self.sockets.send, *out))
+                    else:
+                        self.sockets.send(*out)
                 event = endpoint.poll_event()
                 if event is None:
                     break
@@ -172,3 +224,12 @@ class SipDriver:
             answers = []
         self.endpoint.handle_resolved(question.query, answers, now())
         self.pump()
+
+
+def _take_kept(kept: dict[str, socket.socket], address: ListenAddress) -> socket.socket | None:
+    """The socket that was kept for an address, taken out; for port 0 any of its host that is left."""
+    exact = f"{address.transport}:{address.host}:{address.port}"
+    if address.port:
+        return kept.pop(exact, None)
+    fits = next((name for name in kept if name.startswith(f"{address.transport}:{address.host}:")), None)
+    return None if fits is None else kept.pop(fits)

@@ -4,21 +4,24 @@ The only file in which a SIP status, a session description and a call's event me
 a caller hears next is the call's word, whom to call is routing's.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from offhook.call.commands import LegId
-from offhook.call.events import DigitPressed, Event, LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Tariff
+from offhook.call.events import DigitPressed, LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Tariff
 from offhook.flow.view import Cause
+from offhook.media.commands import NO_SESSION, SetRemote
 from offhook.runtime.leg_media import keep_outside, remote_of
-from offhook.runtime.media_legs import MediaLeg, MediaLegs
+from offhook.runtime.media_leg import MediaLeg
+from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.sip_causes import cause_of, reason_of, status_of
 from offhook.runtime.sip_driver import SipDriver, now
+from offhook.runtime.sip_leg import SESSION_ID_BITS, LegOwner, LegState, SipLeg
 from offhook.sdp.description import SdpError
 from offhook.sdp.offer_answer import LocalAudio, Negotiated, OfferAnswer, OutOfTurn, Preference, Turn
 from offhook.sip import events as sip
@@ -29,58 +32,9 @@ __all__ = ["LegOwner", "LegState", "SipLeg", "SipLegs"]
 
 log = structlog.get_logger(__name__)
 
+TRYING_AFTER_S = 0.15
+"""A caller hears 100 after this if nothing else has been said by then; RFC 3261 section 17.2.1 asks for it in 0.2 s."""
 RINGING, SESSION_PROGRESS, NOT_ACCEPTABLE_HERE = 180, 183, 488
-SESSION_ID_BITS = 62
-
-
-class LegOwner(Protocol):
-    """Whose legs these are: a call's task, or a phone."""
-
-    def post(self, event: Event) -> None:
-        """Something happened to a leg."""
-
-    def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Something that explains the leg, for the timeline."""
-
-
-class LegState(Enum):
-    """Where a leg stands, as far as its commands care."""
-
-    OPENING = "opening"
-    """Waits for its ports; nothing was sent."""
-    CALLING = "calling"
-    """We called; not answered."""
-    OFFERED = "offered"
-    """They called; not answered."""
-    ANSWERED = "answered"
-    ENDED = "ended"
-
-
-@dataclass(slots=True, eq=False)
-class SipLeg:
-    """One party over SIP."""
-
-    id: LegId
-    owner: LegOwner
-    state: LegState
-    media: MediaLeg
-    session: SessionId | None = None
-    order: InviteOrder | None = None
-    """What to call with, without the offer that needs the ports."""
-    tariff: Tariff = field(default_factory=Tariff)
-    offer: Body | None = None
-    """Of an incoming leg."""
-    sdp: OfferAnswer = field(default_factory=lambda: OfferAnswer(session_id=secrets.randbits(SESSION_ID_BITS)))
-    local: LocalAudio | None = None
-    """Where we hear; known once the ports are there."""
-    early: dict[str, OfferAnswer] = field(default_factory=dict)
-    """Answers by early dialog: a fork may describe itself before another one wins (RFC 3261 section 13.2.2.4)."""
-    described: bool = False
-    """Whether an incoming leg was told of our side, in a 183."""
-    answer_wanted: bool = False
-    early_wanted: bool = False
-    held: bool = False
-    events_agreed: bool = False
 
 
 class SipLegs:
@@ -92,6 +46,10 @@ class SipLegs:
         self._host = media_host
         self._media_timeout_ms = media_timeout_ms
         self._by_session: dict[SessionId, SipLeg] = {}
+        self.on_urgent: Callable[[SipLeg], None] = lambda _: None
+        """Told of a leg about which something is said next that cannot be taken back: it must be durable before."""
+        self.on_ended: Callable[[SessionId], None] = lambda _: None
+        """Told of a session that is over on the wire too."""
 
     @property
     def live(self) -> int:
@@ -130,6 +88,7 @@ class SipLegs:
         if sdp is not None:
             made.sdp = sdp
         self._by_session[invite.session] = made
+        asyncio.get_running_loop().call_later(TRYING_AFTER_S, self._trying, made)
         # The endpoint told of the INVITE before there was a leg to tell it of.
         note = {"leg": leg, "what": "INVITE", **_peer(invite.hop)}
         if (call_id := invite.headers.get("Call-ID")) is not None:
@@ -140,6 +99,7 @@ class SipLegs:
     def ring(self, leg: SipLeg) -> None:
         """Tell an unanswered caller that it rings."""
         if leg.state is LegState.OFFERED and leg.session is not None:
+            self.on_urgent(leg)
             self._driver.endpoint.ring(leg.session, now(), status=RINGING)
             self._driver.pump()
 
@@ -173,6 +133,8 @@ class SipLegs:
         """Take an event of a session of ours; one whose leg has ended before it is ignored."""
         leg = self._by_session.get(event.session)
         if leg is None:
+            if isinstance(event, sip.Ended):
+                self.on_ended(event.session)
             return
         match event:
             case sip.Progress():
@@ -185,6 +147,7 @@ class SipLegs:
                 detail = f"{event.status} {event.reason}".strip()
                 self._end(leg, cause_of(event.status), detail)
             case sip.OfferReceived():
+                self.on_urgent(leg)
                 self._heard_offer(leg, event)
             case sip.OfferAnswered():
                 self._read_answer(leg, event.body)
@@ -195,10 +158,45 @@ class SipLegs:
             case sip.Ended():
                 del self._by_session[event.session]
                 self._end(leg, Cause.NORMAL, "")
+                self.on_ended(event.session)
             case sip.Milestone():
                 self._note(leg, event)
             case sip.IncomingInvite() | sip.OfferRefused():
                 pass
+
+    # ── outliving the process ────────────────────────────────────────────────────────────────────────────────────
+
+    def export(self, leg: SipLeg) -> dict[str, Any]:
+        """A leg, its session and its sound as plain JSON."""
+        return leg.export(self.session_facts(leg))
+
+    def session_facts(self, leg: SipLeg) -> dict[str, Any] | None:
+        """What the endpoint knows of a leg's session; `None` if there is none, or no longer."""
+        if leg.session is None or leg.session not in self._by_session:
+            return None
+        return self._driver.endpoint.export(leg.session)
+
+    def restore(self, owner: LegOwner, data: Mapping[str, Any], *, after: int) -> SipLeg:
+        """Go on with an exported leg; the endpoint has its session already.
+
+        `after`: the last event of the media engine that the export knows of. Raises `ValueError`, `KeyError` or
+        `TypeError` for what was not exported here.
+        """
+        made = LegId(data["id"])
+        if LegState(data["state"]) is LegState.ENDED:
+            leg = SipLeg.restore(data, owner, MediaLeg(NO_SESSION, made, owner.post, closing=True))
+        else:
+            media = self._media.restore(data["media"], made, owner.post, after=after)
+            leg = SipLeg.restore(data, owner, media)
+            media.on_open = lambda _: self._opened(leg)
+            media.on_lost = lambda _: self._media_lost(leg)
+            if media.address is not None:
+                leg.local = LocalAudio(address=self._host, port=media.address[1], rtcp_port=media.rtcp_port)
+            if leg.sdp.negotiated is not None:
+                media.remote = self._remote_of(leg, leg.sdp.negotiated)
+        if leg.session is not None and data["sip"] is not None:
+            self._by_session[leg.session] = leg
+        return leg
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,6 +231,7 @@ class SipLegs:
         order = replace(leg.order, offer=Body(leg.sdp.offer(leg.local)))
         leg.session = self._driver.endpoint.invite(order, now())
         self._by_session[leg.session] = leg
+        self.on_urgent(leg)
         leg.owner.post(LegPlaced(leg=leg.id, tariff=leg.tariff))
         self._driver.pump()
 
@@ -242,6 +241,7 @@ class SipLegs:
         body = self._describe_to_caller(leg)
         if body is not None:
             leg.described = True
+            self.on_urgent(leg)
             self._configure(leg)
             self._driver.endpoint.ring(leg.session, now(), status=SESSION_PROGRESS, body=body)
             self._driver.pump()
@@ -253,6 +253,7 @@ class SipLegs:
         if body is None:
             return
         leg.state = LegState.ANSWERED
+        self.on_urgent(leg)
         self._driver.endpoint.answer(leg.session, body, now())
         leg.owner.post(LegAnswered(leg=leg.id))
         self._configure(leg)
@@ -321,6 +322,7 @@ class SipLegs:
             self._incompatible(leg, "the answer has no session description")
             return
         leg.state = LegState.ANSWERED
+        self.on_urgent(leg)
         leg.owner.post(LegAnswered(leg=leg.id))
         self._configure(leg)
 
@@ -387,11 +389,21 @@ class SipLegs:
             leg.held = agreed.held_by_peer
             leg.owner.post(LegHeld(leg=leg.id, held=leg.held))
 
+    def _trying(self, leg: SipLeg) -> None:
+        """It takes longer than a caller waits without a word: say that the call is here, once it outlives us."""
+        if leg.state is LegState.OFFERED and leg.session is not None and not self._driver.says_trying:
+            self.on_urgent(leg)
+            self._driver.endpoint.trying(leg.session, now())
+            self._driver.pump()
+
     def _tell_engine(self, leg: SipLeg, agreed: Negotiated) -> None:
         leg.events_agreed = agreed.receive_event is not None
+        self._media.configure(leg.media, self._remote_of(leg, agreed))
+
+    def _remote_of(self, leg: SipLeg, agreed: Negotiated) -> SetRemote:
         # Before the answer many send nothing, and signalling watches how long that lasts.
         timeout_ms = self._media_timeout_ms if leg.state is LegState.ANSWERED else 0
-        self._media.configure(remote_of(agreed, leg.media.session, media_timeout_ms=timeout_ms))
+        return remote_of(agreed, leg.media.session, media_timeout_ms=timeout_ms)
 
     def _media_lost(self, leg: SipLeg) -> None:
         if leg.state is LegState.ENDED:
@@ -404,6 +416,7 @@ class SipLegs:
         if leg.state is LegState.ENDED:
             return
         leg.state = LegState.ENDED
+        self.on_urgent(leg)
         self._media.close(leg.media, on_closed=_statistics_noted(leg))
         leg.owner.post(LegEnded(leg=leg.id, cause=cause, detail=detail))
 

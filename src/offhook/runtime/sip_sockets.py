@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import structlog
@@ -30,6 +31,8 @@ RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 SO_MEMINFO = 55
 """Of Linux (include/uapi/asm-generic/socket.h), which Python's socket module has no name for; its first number is what
 waits to be read."""
+BACKLOG = 512
+"""Connections that may wait to be accepted, as after a restart."""
 STREAM_BACKLOG_BYTES = 1024 * 1024
 """A peer that reads nothing is cut off before its backlog costs more memory than this."""
 PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 120, 15, 4
@@ -122,6 +125,8 @@ class SipSockets:
         self.on_stream = on_stream
         self._on_hop = on_hop
         self._datagrams: dict[Address, asyncio.DatagramTransport] = {}
+        self._bound: list[tuple[Transport, Address, socket.socket]] = []
+        """Taken, and not heard yet."""
         self._servers: list[asyncio.Server] = []
         self._streams: dict[int, _Stream] = {}
         self._accepted: Counter[str] = Counter()
@@ -133,24 +138,37 @@ class SipSockets:
         self.listening: dict[str, socket.socket] = {}
         """By name (`udp:127.0.0.1:5060`); what a restart wants to keep."""
 
-    async def listen(self, address: ListenAddress, kept: socket.socket | None = None) -> Address:
-        """Listen there, on a socket kept by an earlier process if one is given. Returns the bound address.
-
-        Raises OSError whose text names the address and what to do.
-        """
-        loop = asyncio.get_running_loop()
-        listening = kept or _bound(address)
-        host, port = listening.getsockname()[:2]
-        local = (host, port)
-        self.listening[f"{address.transport}:{host}:{port}"] = listening.dup()
-        if address.transport == "udp":
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self, local), sock=listening)
-            self._datagrams[local] = transport
-        else:
-            name = address.transport
-            server = await loop.create_server(lambda: _Stream(self, name, local, None), sock=listening)
-            self._servers.append(server)
+    async def listen(self, address: ListenAddress) -> Address:
+        """`bind` and `begin` in one."""
+        local = self.bind(address)
+        await self.begin()
         return local
+
+    def bind(self, address: ListenAddress, kept: socket.socket | None = None) -> Address:
+        """Take an address, or a socket of an earlier process that has it. Returns the bound address. What comes there
+        waits for `begin`. Raises OSError whose text names the address and what to do.
+        """
+        made = kept or _bound(address)
+        if kept is None and address.transport != "udp":
+            # Callers may connect from now on, and wait.
+            made.listen(BACKLOG)
+        host, port = made.getsockname()[:2]
+        local = (host, port)
+        self.listening[f"{address.transport}:{host}:{port}"] = made.dup()
+        self._bound.append((address.transport, local, made))
+        return local
+
+    async def begin(self) -> None:
+        """Hear and send on all that was bound."""
+        loop = asyncio.get_running_loop()
+        while self._bound:
+            name, local, made = self._bound.pop(0)
+            if name == "udp":
+                transport, _ = await loop.create_datagram_endpoint(partial(_Datagrams, self, local), sock=made)
+                self._datagrams[local] = transport
+            else:
+                protocol = partial(_Stream, self, name, local, None)
+                self._servers.append(await loop.create_server(protocol, sock=made, backlog=BACKLOG))
 
     @property
     def streams_count(self) -> int:
@@ -205,7 +223,7 @@ class SipSockets:
                 stream.transport.abort()
         for transport in self._datagrams.values():
             transport.close()
-        for kept in self.listening.values():
+        for kept in (*self.listening.values(), *(made for _, _, made in self._bound)):
             kept.close()
         # Transports tell their protocols of the end in the loop's next turn.
         await asyncio.sleep(0)

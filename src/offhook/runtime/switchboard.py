@@ -34,6 +34,8 @@ from offhook.sdp.offer_answer import OfferAnswer
 from offhook.sip import events as sip
 from offhook.sip.digest import Algorithm, Verdict, compute_ha1
 from offhook.sip.headers.auth import Credentials
+from offhook.sip.uri import Uri
+from offhook.storage.facts import Fact
 from offhook.storage.rows import NumberRow
 
 __all__ = ["CallOrder", "Switchboard"]
@@ -42,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 PARTY = LegId(0)
+PHONE_FACT, PHONE_VERSION = "phone", 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,12 @@ class Switchboard:
         live.task.begin()
         return view
 
+    def resumed(self, live: LiveCall, entries: int) -> None:
+        """A call that was restored; its timeline goes on after so many entries."""
+        self.live[live.id] = live
+        self._idle.clear()
+        self._services.book.resumed(live.call.view(), entries)
+
     def hang_up(self, call: CallId, cause: Cause = Cause.NORMAL) -> bool:
         """End a live call. False: there is none."""
         live = self.live.get(call)
@@ -178,10 +187,20 @@ class Switchboard:
                     listener(event)
             case sip.BindingsChanged():
                 log.info("phone.bindings", phone=shown_number(event.aor.username or ""), count=len(event.bindings))
+                self._keep_bindings(event.aor)
             case sip.OptionsAnswered() | sip.Resolve() | sip.CloseHop() | sip.StrayMessage():
                 pass
             case _:
                 self._services.legs.handle(event)
+
+    def _keep_bindings(self, aor: Uri) -> None:
+        """Before the phone is told that it is registered."""
+        key = f"{aor.username}@{aor.host.lower()}"
+        data = self._driver.endpoint.export_bindings(aor)
+        if data is None:
+            self._services.keeper.drop(PHONE_FACT, key)
+        else:
+            self._services.keeper.write(Fact(kind=PHONE_FACT, key=key, version=PHONE_VERSION, data=data))
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 

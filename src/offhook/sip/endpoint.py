@@ -241,8 +241,13 @@ class Endpoint:
         """
         endpoint = cls(config, entropy, now)
         for part in parts:
-            snapshot.put(endpoint._inside, part)
+            endpoint.take_in(part)
         return endpoint
+
+    def take_in(self, part: Mapping[str, Any]) -> None:
+        """Go on with one more export, beside what is there; before anything else is said or heard. Raises
+        ``ValueError`` as ``restore`` does."""
+        snapshot.put(self._inside, part)
 
     def counts(self) -> dict[str, int]:
         """What is kept, by its kind: what stays when nothing happens any more, and the RFC's timers have run, leaks."""

@@ -1,0 +1,219 @@
+"""Sees that what a server would have to know to go on is durable before the world depends on it.
+
+Whatever lives tells the keeper that it has changed. `touch`: its facts are written within `LINGER_S`, once for all that
+happened meanwhile. `hurry`: they are written now, with whatever else is in a hurry, and what is said to the world
+through `hold` (a SIP message that the far end will not let us say twice) waits for that. Events of the media engine are
+acknowledged when the facts that they led to are durable; until then the engine would tell the next server again.
+
+It knows neither calls nor SIP. Where the disk does not take facts for `HOLD_MOST_S`, the world goes on without: running
+calls are worth more than the promise to survive a crash that has not come.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol
+
+import structlog
+
+from offhook.storage.facts import Fact, Facts
+from offhook.storage.writer import Writer
+
+__all__ = ["Keeper", "Kept"]
+
+log = structlog.get_logger(__name__)
+
+LINGER_S = 0.25
+"""How old the facts of something that is in no hurry may be."""
+GAP_S = 0.005
+"""At least this lies between two commits for those in a hurry, so that many calls share one: each costs half a
+millisecond of the loop's time beside its rows."""
+HOLD_MOST_S = 1.0
+"""Beyond this nothing waits for the disk any more."""
+
+
+class Kept(Protocol):
+    """Something that lives and whose facts are kept."""
+
+    def facts(self) -> Fact | None:
+        """As it stands now; `None`: there is nothing to be kept of it (any more)."""
+
+
+class Keeper:
+    """One for the whole server, on its loop."""
+
+    def __init__(self, facts: Facts, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
+        self._facts = facts
+        self._writer = writer
+        self._loop = loop
+        self.acknowledge: Callable[[int], None] = lambda _: None
+        """Tells the media engine that an event, and those before it, need not be told again."""
+        self._touched: dict[Kept, None] = {}
+        self._hurried: dict[Kept, None] = {}
+        self._unflushed = False
+        """Facts were put, and nobody waits for them yet."""
+        self._held: list[Callable[[], None]] = []
+        self._leaving: list[Callable[[], None]] = []
+        """Held for the commit under way."""
+        self._flying: Future[None] | None = None
+        self._overdue: asyncio.TimerHandle | None = None
+        self._next: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._begun = float("-inf")
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._stuck = False
+        self._heard = 0
+        self._acknowledged = 0
+        self._closed = False
+
+    # ── what lives says ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def touch(self, kept: Kept) -> None:
+        """It has changed; its facts may be a moment old."""
+        if kept not in self._touched:
+            self._touched[kept] = None
+            self._sweep_soon()
+
+    def hurry(self, kept: Kept) -> None:
+        """It has changed, and what is held from now on depends on that."""
+        self._touched.pop(kept, None)
+        self._hurried[kept] = None
+        self._arm()
+
+    def write(self, fact: Fact) -> None:
+        """Put facts at once, for a caller that writes what belongs to them within `Writer.together`; what is held from
+        now on depends on them."""
+        self._facts.save(fact)
+        self._unflushed = True
+        self._arm()
+
+    def drop(self, kind: str, key: str) -> None:
+        """It is over: the same for a deletion."""
+        self._facts.delete(kind, key)
+        self._unflushed = True
+        self._arm()
+
+    def forget(self, kept: Kept) -> None:
+        """It is over, and its facts were dropped."""
+        self._touched.pop(kept, None)
+        self._hurried.pop(kept, None)
+
+    def hold(self, say: Callable[[], None]) -> None:
+        """Say it when all that was in a hurry until now is durable: at once, if nothing is."""
+        if self._stuck or not (self._hurried or self._unflushed or self._flying is not None):
+            say()
+        else:
+            self._held.append(say)
+
+    def heard(self, number: int) -> None:
+        """An event of the media engine was dealt with."""
+        self._heard = number
+        self._sweep_soon()
+
+    def flush(self) -> None:
+        """Put the facts of everything that has changed. Nothing is waited for."""
+        self._take(self._hurried)
+        self._take(self._touched)
+
+    def close(self) -> None:
+        """Say what is held, and nothing more is kept."""
+        self._closed = True
+        for handle in (self._overdue, self._next, self._sweeping):
+            if handle is not None:
+                handle.cancel()
+        self._release()
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, waiting: dict[Kept, None]) -> None:
+        while waiting:
+            kept = next(iter(waiting))
+            del waiting[kept]
+            try:
+                fact = kept.facts()
+            except Exception:
+                # One that cannot be exported keeps its older facts; the others must not suffer.
+                log.exception("facts.fault", what=type(kept).__name__)
+                continue
+            if fact is not None:
+                self._facts.save(fact)
+                self._unflushed = True
+
+    def _sweep_soon(self) -> None:
+        if self._sweeping is None and not self._closed:
+            self._sweeping = self._loop.call_later(LINGER_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        self._take(self._touched)
+        if self._unflushed:
+            self._arm()
+        elif self._flying is None:
+            self._acknowledge(self._heard)
+
+    def _arm(self) -> None:
+        if self._next is None and self._flying is None and not self._closed:
+            wait_s = self._begun + GAP_S - self._loop.time()
+            # Never in this turn: what else happens in it is worth the same commit.
+            self._next = (
+                self._loop.call_later(wait_s, self._commit) if wait_s > 0 else self._loop.call_soon(self._commit)
+            )
+
+    def _commit(self) -> None:
+        self._next = None
+        self._take(self._hurried)
+        covered = self._heard if not self._touched else self._acknowledged
+        self._unflushed = False
+        self._begun = self._loop.time()
+        self._leaving, self._held = self._leaving + self._held, []
+        self._flying = flying = self._writer.flushed()
+        self._overdue = self._loop.call_later(HOLD_MOST_S, self._late)
+        flying.add_done_callback(lambda _: self._tell_loop(covered))
+
+    def _tell_loop(self, covered: int) -> None:
+        # From the writer's thread; a loop that is closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._committed, covered)
+
+    def _committed(self, covered: int) -> None:
+        if self._closed:
+            return
+        self._flying = None
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+        if self._stuck:
+            self._stuck = False
+            log.warning("facts.durable_again")
+        self._acknowledge(covered)
+        leaving, self._leaving = self._leaving, []
+        _say(leaving)
+        if self._hurried or self._unflushed:
+            self._arm()
+        else:
+            held, self._held = self._held, []
+            _say(held)
+
+    def _late(self) -> None:
+        """The disk does not take it now."""
+        self._overdue = None
+        self._stuck = True
+        log.error("facts.not_durable", within_s=HOLD_MOST_S, held=len(self._leaving) + len(self._held))
+        self._release()
+
+    def _release(self) -> None:
+        waiting, self._leaving, self._held = self._leaving + self._held, [], []
+        _say(waiting)
+
+    def _acknowledge(self, number: int) -> None:
+        if number > self._acknowledged:
+            self._acknowledged = number
+            self.acknowledge(number)
+
+
+def _say(waiting: list[Callable[[], None]]) -> None:
+    for say in waiting:
+        try:
+            say()
+        except Exception:
+            log.exception("facts.held.fault")

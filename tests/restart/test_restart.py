@@ -1,0 +1,188 @@
+"""kill -9 of the control process, and a restart: what the far ends of real calls hear and see of it (SIP and RTP over
+real sockets). See docs/design/durability.md.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import numpy as np
+from tests.support.line import Line, Party, pairs
+from tests.support.sound_checks import RATE, Samples
+
+GAP_MOST_S = 0.1
+BEAT_S = 0.02
+OUTAGE_S = 0.5
+ENDED_WITHIN_S = 5.0
+
+
+def tone(hz: float, seconds: float) -> Samples:
+    return (8000 * np.sin(2 * np.pi * hz * np.arange(int(RATE * seconds)) / RATE)).astype(np.int16)
+
+
+def wav(sound: Samples) -> bytes:
+    data = sound.astype("<i2").tobytes()
+    head = b"RIFF" + (36 + len(data)).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0\x01\0\x01\0"
+    rate = RATE.to_bytes(4, "little") + (2 * RATE).to_bytes(4, "little") + b"\x02\0\x10\0data"
+    return head + rate + len(data).to_bytes(4, "little") + data
+
+
+class Ear:
+    """Notes when packets of sound come to a voice."""
+
+    def __init__(self, party: Party) -> None:
+        self.times: list[float] = []
+        self._take = party.voice.datagram_received
+        party.voice.datagram_received = self._heard  # type: ignore[method-assign]
+
+    def _heard(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.times.append(time.monotonic())
+        self._take(data, addr)
+
+    def longest_gap_s(self, since: float) -> float:
+        """Between two packets, from a moment on to now."""
+        times = [since, *(at for at in self.times if at >= since), time.monotonic()]
+        return max(b - a for a, b in itertools.pairwise(times))
+
+
+async def until(what: Any, within_s: float = 10.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < deadline, "it never came to be"
+        await asyncio.sleep(BEAT_S)
+
+
+async def killed_and_started(line: Line, outage_s: float = OUTAGE_S) -> float:
+    """kill -9, a while of nothing, and another process. Returns how long its start took."""
+    await line.server.kill()
+    await asyncio.sleep(outage_s)
+    return await line.server.start()
+
+
+async def test_a_prompt_goes_on_and_what_follows_it_follows(line: Line) -> None:
+    first, second = tone(440, 3.0), tone(700, 1.0)
+    start = {
+        "play": line.serve("/a.wav", wav(first)),
+        "next": {"play": line.serve("/b.wav", wav(second)), "whenhangup": line.on("/over", "")},
+    }
+    call, party = await line.talks(start)
+    ear = Ear(party)
+    await until(lambda: len(ear.times) > 20)
+    since = ear.times[-1]
+    await killed_and_started(line)
+    await party.voice.hears(second)
+    assert ear.longest_gap_s(since) < GAP_MOST_S
+    assert await party.hung_up()
+    assert (await line.over(call))["state"] == "success"
+    await line.hook("/over")
+
+
+async def test_a_bridge_talks_on_and_its_bye_that_waited_is_answered(line: Line) -> None:
+    first = await line.calls_in({"connect": line.far(), "whenhangup": line.on("/over", "")})
+    second = await line.rings()
+    await second.pick_up()
+    await first.answered()
+    ear = Ear(second)
+    speaking = asyncio.ensure_future(first.voice.say(tone(440, 4.0)))
+    await until(lambda: len(ear.times) > 20)
+    since = ear.times[-1]
+    await killed_and_started(line)
+    await asyncio.sleep(0.5)
+    assert ear.longest_gap_s(since) < GAP_MOST_S
+    speaking.cancel()
+    await line.server.kill()
+    first.talk.peer.send(first.talk.request("BYE"))
+    await line.server.start()
+    await first.talk.answered(200)
+    await second.hung_up()
+    await line.hook("/over")
+    assert len(line.got("/over")) == 1
+
+
+async def test_a_menu_takes_keys_that_were_pressed_meanwhile(line: Line) -> None:
+    menu = {
+        "ivr": line.serve("/menu.wav", wav(tone(440, 2.0))),
+        "digits": 2,
+        "timeout": 20,
+        "next": line.on("/chosen", json.dumps({"play": line.serve("/b.wav", wav(tone(700, 1.0)))})),
+    }
+    _, party = await line.talks(menu)
+    ear = Ear(party)
+    await until(lambda: len(ear.times) > 20)
+    await party.voice.press("4")
+    await line.server.kill()
+    await party.voice.press("2")
+    await line.server.start()
+    chosen = dict(pairs(await line.hook("/chosen")))
+    assert chosen["result"] == "42"
+    await party.voice.hears(tone(700, 1.0))
+    await party.hung_up()
+    assert len(line.got("/chosen")) == 1
+
+
+async def test_a_recording_has_no_hole(line: Line) -> None:
+    start = {"record": line.on("/recorded", ""), "timelimit": 60, "silencedetection": "no"}
+    call, party = await line.talks(start)
+    sound = tone(440, 3.0)
+    speaking = asyncio.ensure_future(party.voice.say(sound))
+    await asyncio.sleep(1.0)
+    await killed_and_started(line)
+    await speaking
+    await party.hang_up()
+    posted = dict(pairs(await line.hook("/recorded")))
+    assert (await line.over(call))["state"] == "success"
+    status, content = await line.file(posted["wav"])
+    assert status == 200
+    heard = np.frombuffer(content[44:], "<i2")
+    assert abs(len(heard) / RATE - 3.0) < 0.4
+    loud = np.abs(heard[: len(heard) // 160 * 160].reshape(-1, 160)).mean(axis=1) > 1000
+    quiet = [len(list(run)) for is_loud, run in itertools.groupby(loud[loud.argmax() :]) if not is_loud]
+    assert max(quiet[:-1] or [0]) * BEAT_S < GAP_MOST_S
+
+
+async def test_calls_that_were_being_set_up_are_ended_properly(line: Line) -> None:
+    made = await line.place(voice_start=json.dumps({"play": "sound/x"}), whenhangup=line.on("/out", ""))
+    called = await line.rings()
+    called.ring()
+    waiting = line.on("/never", "")
+    await line.runs(waiting)
+    caller = await line.calls_in({"connect": line.far(2), "timeout": 50})
+    far = await line.rings()
+    far.ring()
+    await caller.talk.answered(180)
+    await killed_and_started(line)
+    begun = time.monotonic()
+    for ringing in (called, far):
+        heard = await ringing.talk.peer.receive("CANCEL", "INVITE", call_id=ringing.talk.call_id)
+        if heard.method == "INVITE":
+            # What the facts had not told yet, that it rings, it says again (RFC 3261 section 17.2.1).
+            ringing.ring()
+            await ringing.talk.peer.receive("CANCEL", call_id=ringing.talk.call_id)
+    assert (await caller.talk.refused(503)).status == 503
+    over = await line.over(made["id"])
+    assert time.monotonic() - begun < ENDED_WITHIN_S
+    assert over["state"] == "failed"
+    await line.hook("/out")
+
+
+async def test_both_killed_every_call_is_ended_at_its_far_ends(line: Line) -> None:
+    call, party = await line.talks(
+        {"play": line.serve("/a.wav", wav(tone(440, 20.0))), "whenhangup": line.on("/over", "")}
+    )
+    ear = Ear(party)
+    await until(lambda: len(ear.times) > 20)
+    engine = line.server.engine_pid
+    await line.server.kill()
+    os.kill(engine, signal.SIGKILL)
+    begun = time.monotonic()
+    await line.server.start()
+    await party.hung_up(ENDED_WITHIN_S)
+    await line.over(call)
+    assert time.monotonic() - begun < ENDED_WITHIN_S
+    await line.hook("/over")
+    assert len(line.got("/over")) == 1

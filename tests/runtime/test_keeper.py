@@ -1,0 +1,213 @@
+"""What waits for the disk and what does not, in which order, and what happens when the disk does not answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from offhook.runtime import keeper as keeping
+from offhook.runtime.keeper import Keeper
+from offhook.storage.facts import Fact
+
+
+@dataclass(slots=True, eq=False)
+class Thing:
+    """Something that is kept."""
+
+    name: str
+    alive: bool = True
+    broken: bool = False
+
+    def facts(self) -> Fact | None:
+        if self.broken:
+            raise RuntimeError("it cannot be exported")
+        return Fact(kind="call", key=self.name, version=1, data={}) if self.alive else None
+
+
+@dataclass(slots=True)
+class Disk:
+    """Facts and their writer; a commit ends when the test says."""
+
+    written: list[str] = field(default_factory=list)
+    waiting: list[Future[None]] = field(default_factory=list)
+    flushed_more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def save(self, fact: Fact) -> None:
+        self.written.append(fact.key)
+
+    def delete(self, kind: str, key: str) -> None:
+        self.written.append(f"-{key}")
+
+    def flushed(self) -> "Future[None]":
+        self.waiting.append(Future())
+        self.flushed_more.set()
+        return self.waiting[-1]
+
+    async def commit(self) -> None:
+        """Wait for a commit to be asked for, and make it."""
+        async with asyncio.timeout(5):
+            while not self.waiting:
+                self.flushed_more.clear()
+                await self.flushed_more.wait()
+        self.waiting.pop(0).set_result(None)
+        done = asyncio.Event()
+        asyncio.get_running_loop().call_soon(done.set)
+        await done.wait()
+
+
+@dataclass(slots=True)
+class Scene:
+    disk: Disk
+    keeper: Keeper
+    said: list[str] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+
+    def hold(self, word: str) -> None:
+        self.keeper.hold(lambda: self.said.append(word))
+
+
+@pytest_asyncio.fixture
+async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr(keeping, "LINGER_S", 0.01)
+    disk: Any = Disk()
+    made = Scene(disk, Keeper(disk, disk, asyncio.get_running_loop()))
+    made.keeper.acknowledge = made.acknowledged.append
+    yield made
+    made.keeper.close()
+
+
+async def test_nothing_waits_when_nothing_is_in_a_hurry(scene: Scene) -> None:
+    scene.keeper.touch(Thing("a"))
+    scene.hold("INVITE")
+    assert scene.said == ["INVITE"]
+
+
+async def test_what_is_said_waits_for_what_it_depends_on(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    scene.hold("INVITE")
+    assert (scene.said, scene.disk.written) == ([], [])
+    await scene.disk.commit()
+    assert (scene.said, scene.disk.written) == (["INVITE"], ["a"])
+    scene.hold("ACK")
+    assert scene.said == ["INVITE", "ACK"]
+
+
+async def test_what_comes_during_a_commit_waits_for_the_next_one_if_it_must(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    scene.hold("1")
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.keeper.hurry(Thing("b"))
+    scene.hold("2")
+    await scene.disk.commit()
+    assert scene.said == ["1"]
+    await scene.disk.commit()
+    assert scene.said == ["1", "2"]
+    assert scene.disk.written == ["a", "b"]
+
+
+async def test_what_depends_on_a_commit_under_way_alone_goes_with_it_and_in_order(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    scene.hold("1")
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.hold("2")
+    await scene.disk.commit()
+    assert scene.said == ["1", "2"]
+
+
+async def test_many_changes_are_one_row(scene: Scene) -> None:
+    thing = Thing("a")
+    for _ in range(5):
+        scene.keeper.touch(thing)
+        scene.keeper.hurry(thing)
+    await scene.disk.commit()
+    assert scene.disk.written == ["a"]
+
+
+async def test_what_is_in_no_hurry_is_written_after_a_while(scene: Scene) -> None:
+    scene.keeper.touch(Thing("a"))
+    scene.keeper.touch(Thing("b"))
+    await scene.disk.commit()
+    assert scene.disk.written == ["a", "b"]
+
+
+async def test_a_deletion_is_waited_for_like_a_change(scene: Scene) -> None:
+    thing = Thing("a", alive=False)
+    scene.keeper.hurry(thing)
+    scene.keeper.forget(thing)
+    scene.keeper.drop("call", "a")
+    scene.keeper.write(Fact(kind="leaving", key="b", version=1, data={}))
+    scene.hold("200 to BYE")
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["200 to BYE"]
+    assert scene.disk.written == ["-a", "b"]
+
+
+async def test_an_event_is_acknowledged_when_what_it_changed_is_durable(scene: Scene) -> None:
+    thing = Thing("a")
+    scene.keeper.touch(thing)
+    scene.keeper.heard(7)
+    scene.keeper.hurry(Thing("b"))
+    await scene.disk.commit()
+    assert scene.acknowledged == [], "the facts of a are not written yet"
+    await scene.disk.commit()
+    assert scene.acknowledged == [7]
+
+
+async def test_an_event_that_changed_nothing_is_acknowledged_without_the_disk(scene: Scene) -> None:
+    told = asyncio.Event()
+    scene.keeper.acknowledge = lambda number: told.set()
+    scene.keeper.heard(3)
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert scene.disk.written == []
+
+
+async def test_a_disk_that_does_not_answer_stops_nothing_that_runs(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "HOLD_MOST_S", 0.01)
+    gone_on = asyncio.Event()
+    scene.keeper.hurry(Thing("a"))
+    scene.keeper.hold(gone_on.set)
+    async with asyncio.timeout(5):
+        await gone_on.wait()
+    scene.keeper.hurry(Thing("b"))
+    scene.hold("ACK")
+    assert scene.said == ["ACK"], "until the disk answers again nobody waits for it"
+    await scene.disk.commit()
+    monkeypatch.setattr(keeping, "HOLD_MOST_S", 5.0)
+    await scene.disk.commit()
+    scene.keeper.hurry(Thing("c"))
+    scene.hold("BYE")
+    assert scene.said == ["ACK"]
+    await scene.disk.commit()
+    assert scene.said == ["ACK", "BYE"]
+
+
+async def test_a_fault_of_one_is_not_another_ones(scene: Scene) -> None:
+    def fault() -> None:
+        raise RuntimeError("it cannot be said")
+
+    scene.keeper.hurry(Thing("a", broken=True))
+    scene.keeper.hurry(Thing("b"))
+    scene.keeper.hold(fault)
+    scene.hold("INVITE")
+    await scene.disk.commit()
+    assert (scene.disk.written, scene.said) == (["b"], ["INVITE"])
+
+
+async def test_all_that_changed_can_be_put_at_once_and_the_end_says_what_was_held(scene: Scene) -> None:
+    scene.keeper.touch(Thing("a"))
+    scene.keeper.hurry(Thing("b"))
+    scene.hold("INVITE")
+    scene.keeper.flush()
+    assert scene.disk.written == ["b", "a"]
+    scene.keeper.close()
+    assert scene.said == ["INVITE"]
