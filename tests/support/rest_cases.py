@@ -1,14 +1,17 @@
 """REST cases that are text: what is given, then requests and the answers they get, in turns.
 
 `# given: …; …` furnishes a server (words below). A request part is `METHOD target`, then headers (`Name: value`), then
-a form, one `name=value` a line, or `body: …` for a body as it is. An answer part is `STATUS content/type`, then headers
-that must be there, then the body: JSON or text. In JSON a text `<name:kind>` stands for any value of that kind and
-keeps it; `{name}` in a later part is that value. Requests are made by account `main` unless a header `as:` says `sub`,
-`other`, `nobody` or `wrong`.
+a form, one `name=value` a line, or `body: …` for a body as it is, or `multipart: name=value` lines. An answer part is
+`STATUS content/type`, then headers that must be there, then the body: JSON or text. In JSON a text `<name:kind>` stands
+for any value of that kind and keeps it; `{name}` in a later part is that value (`{key}`: the API key of `main`).
+Requests are made by account `main` unless a header `as:` says `sub`, `other`, `nobody` or `wrong`.
+
+After an answer may come a part `order`: what the switchboard was asked for, a `name: value` a line, or `order none`.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
@@ -18,14 +21,21 @@ from tests.support.board import Board
 from tests.support.cases import Case
 
 from offhook.config import load_settings
+from offhook.flow.document import Document
+from offhook.flow.targets import LegStage, NumberTarget, StatusHook
+from offhook.flow.verbs import Dial
 from offhook.storage.prices import read_price_list
 from offhook.storage.rows import CallRow, RecordingRow
 from offhook.storage.store import Storage
 from offhook.web.app import create_web
+from offhook.web.port import CallOrder
 
-__all__ = ["World", "run_case"]
+__all__ = ["API_KEY", "World", "run_case"]
 
 MAIN, OTHER, SECRET = "u" + "1" * 32, "u" + "2" * 32, "S" * 32
+API_KEY = "K" * 32
+"""Of `main`."""
+BOUNDARY = "divides-the-parts"
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
@@ -42,6 +52,7 @@ KINDS = {
     "whole_time": MOMENT,
     "secret": "[0-9A-F]{32}",
     "phone": r"\+4600\d{7}",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
 }
 PLACEHOLDER = re.compile(r"<(\w*):(\w+)>")
 
@@ -53,9 +64,9 @@ class World:
         self.storage = storage
         self.board = Board(storage)
         directory = storage.directory
-        directory.add_account("Main", account_id=MAIN, secret=SECRET, email="main@example.com")
+        directory.add_account("Main", account_id=MAIN, secret=SECRET, api_key=API_KEY, email="main@example.com")
         directory.add_account("Other", account_id=OTHER, secret=SECRET)
-        self.vars = {"main": MAIN, "other": OTHER}
+        self.vars = {"main": MAIN, "other": OTHER, "key": API_KEY, "secret": SECRET}
         self.dev = False
         self.prices = ["+46,0,5700"]
 
@@ -150,25 +161,32 @@ class World:
         self.storage.records.save_recording(row)
 
 
-async def run_case(case: Case, storage: Storage) -> None:
-    """Runs it; fails with what came instead."""
+async def run_case(case: Case, storage: Storage, asks: str = "main") -> None:
+    """Runs it; fails with what came instead. `asks`: who makes the requests that do not say."""
     world = World(storage)
     for words in filter(None, (words.strip() for words in case.headers.get("given", "").split(";"))):
         world.give(words)
     app = world.app()
-    assert len(case.parts) % 2 == 0, "a case is requests and answers in turns"
-    for request, expected in zip(case.parts[::2], case.parts[1::2], strict=True):
-        reply = await _send(world, app, request)
-        _compare(world, reply, expected)
+    parts = iter(case.parts)
+    for part in parts:
+        if part.partition("\n")[0] in ("order", "order none"):
+            _compare_orders(world, part)
+            continue
+        expected = next(parts, None)
+        assert expected is not None, "a request without its answer"
+        _compare(world, await _send(world, app, part, asks), expected)
 
 
-async def _send(world: World, app: Any, text: str) -> Reply:
+async def _send(world: World, app: Any, text: str, asks: str) -> Reply:
     first, *lines = _filled(world, text).splitlines()
     method, target = first.split(" ", 1)
-    headers, fields, body, asks = {}, [], None, "main"
+    headers, fields, pieces, body = {}, [], [], None
     for line in lines:
         if line.startswith("body: "):
             body = line.removeprefix("body: ").encode()
+        elif line.startswith("multipart: "):
+            name, _, value = line.removeprefix("multipart: ").partition("=")
+            pieces.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n')
         elif line.startswith("as: "):
             asks = line.removeprefix("as: ")
         elif match := re.fullmatch(r"([A-Za-z-]+): (.*)", line):
@@ -183,11 +201,60 @@ async def _send(world: World, app: Any, text: str) -> Reply:
             headers |= basic(MAIN, "wrong")
         case _:
             headers |= basic(world.vars[asks], SECRET)
+    if pieces:
+        body = f"{''.join(pieces)}--{BOUNDARY}--\r\n".encode()
+        headers["content-type"] = f"multipart/form-data; boundary={BOUNDARY}"
     if body is None:
         body = "&".join(fields).encode()
         if fields:
             headers.setdefault("content-type", "application/x-www-form-urlencoded")
     return await ask(app, method, target, body, headers)
+
+
+# ── what the switchboard was asked for ───────────────────────────────────────────────────────────────────────────────
+
+
+def _compare_orders(world: World, part: str) -> None:
+    first, *lines = _filled(world, part).splitlines()
+    if first == "order none":
+        assert world.board.orders == []
+        return
+    assert world.board.orders, "no call was asked for"
+    said = dict(_said_of(world.board.orders.pop(0)))
+    for line in lines:
+        name, _, value = line.partition(": ")
+        assert said.get(name, "") == value, said
+
+
+def _said_of(order: CallOrder) -> Iterator[tuple[str, str]]:
+    yield "from", order.from_
+    yield "to", order.to
+    yield "rings", f"{order.ring_timeout_s} s"
+    yield "lasts", f"{order.time_limit_s} s"
+    yield "record", "yes" if order.record else "no"
+    yield "sends", order.send_digits or "nothing"
+    yield "told", _hook(order.told)
+    match order.start:
+        case Document(url=url, method=method):
+            yield "then", f"{method} {url}"
+        case reading:
+            assert reading.flow is not None
+            (step,) = reading.flow.steps
+            assert isinstance(step.verb, Dial)
+            (target,) = step.verb.targets
+            assert isinstance(target, NumberTarget)
+            yield "then", f"dial {target.number}"
+            yield "it rings", f"{step.verb.ring_timeout_s} s"
+            yield "it lasts", f"{step.verb.time_limit_s} s"
+            yield "it tells", _hook(target.treatment.told)
+
+
+def _hook(told: StatusHook | None) -> str:
+    """`POST https://… initiated,completed name=value …`."""
+    if told is None:
+        return "nobody"
+    stages = ",".join(stage.value for stage in LegStage if stage in told.stages)
+    return " ".join([told.method, told.url, stages, *(f"{name}={value}" for name, value in told.extra)])
 
 
 def _filled(world: World, text: str) -> str:
