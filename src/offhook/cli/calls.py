@@ -24,6 +24,10 @@ def call(
     timeout: Annotated[int, typer.Option(help="Seconds to let it ring.")] = 60,
     record: Annotated[bool, typer.Option("--record", help="Record all of it.")] = False,
     fallback: Annotated[str, typer.Option(metavar="URL|JSON", help="For when the web application fails.")] = "",
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="The language of its webhooks: elks or didml; default: the document's, else elks."),
+    ] = None,
     which: AccountOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -47,6 +51,7 @@ def call(
                 "record": record,
                 "fallback": fallback,
                 "account": which,
+                "dialect": dialect,
             },
         )
         if not as_json:

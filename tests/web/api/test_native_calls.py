@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import pytest
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN, OTHER
 
@@ -101,3 +102,27 @@ async def test_an_answered_call_that_is_over(client: Client) -> None:
     client.world.give("answered-call")
     call = await client.ok("GET", f"/v1/calls/c{0:032x}")
     assert (call["duration_s"], call["cost"], call["legs"][0]["duration"]) == (7, 5700, 3)
+
+
+@pytest.mark.parametrize(
+    ("start", "dialect", "spoken"),
+    [
+        ("https://app.example", None, "elks"),
+        ("https://app.example", "didml", "didml"),
+        ('{"play":"sound/beep"}', None, "elks"),
+        ("<Response><hangup/></Response>", None, "didml"),
+    ],
+)
+async def test_webhooks_are_in_the_words_of_the_document(
+    client: Client, start: str, dialect: str | None, spoken: str
+) -> None:
+    client.world.give("number +46100000001")
+    body = {"from": "+46100000001", "to": "+46700000002", "voice_start": start, "account": "Main", "dialect": dialect}
+    await client.ok("POST", "/v1/calls", body)
+    assert client.world.board.orders[-1].dialect == spoken
+
+
+async def test_a_time_without_a_zone_is_utc(client: Client) -> None:
+    client.world.give("calls 3")
+    listed = await client.ok("GET", "/v1/calls?account=Main&before=2026-01-01T12:00:01.5")
+    assert len(listed["calls"]) == 2

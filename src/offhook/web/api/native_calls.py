@@ -8,14 +8,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from offhook.flow.dialects import elks_words
-from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.dialects.choose import DIALECTS, choose, read_start
+from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.errors import DocumentError
 from offhook.flow.view import CallId
 from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id, calls_page, tombstone
 from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id
+from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id, utc
 from offhook.web.idempotency import reserved
 from offhook.web.placing import given_up, placed_before
 from offhook.web.port import CallOrder, Overloaded
@@ -34,7 +35,9 @@ class CallBody(BaseModel):
     from_: Annotated[str, Field(alias="from")]
     voice_start: Annotated[str, Field(description="A URL, or a document written out.")]
     account: str | None = None
-    dialect: str = "elks"
+    dialect: Annotated[
+        str | None, Field(description="The words of its webhooks; without: those of the document, else 46elks'.")
+    ] = None
     whenhangup: str | None = None
     ring_timeout_s: Annotated[int, Field(ge=1, le=600)] = 60
     record: bool = False
@@ -73,8 +76,7 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
         raise NativeError(
             403, "caller_id", f"{shown} may not be shown; allow it with: offhook account caller-id add {shown}"
         )
-    if body.dialect not in DIALECTS:
-        raise NativeError(400, "no_dialect", f"there is no dialect {body.dialect}; there are: {', '.join(DIALECTS)}")
+    dialect = _dialect(body)
     left = native.storage.directory.credit_left(account.id)
     if left is not None and left <= 0:
         raise NativeError(403, "no_credit", f"{account.name} has no credit left; add some with: offhook account credit")
@@ -84,14 +86,12 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
             owner=account.id,
             from_=shown,
             to=e164(body.to, "to"),
-            start=read_start(body.voice_start, DIALECTS[body.dialect]),
-            dialect=body.dialect,
+            start=read_start(body.voice_start, dialect),
+            dialect=dialect.name,
             hangup_url=body.whenhangup or None,
             ring_timeout_s=body.ring_timeout_s,
             record=body.record,
-            fallback=read_start(body.fallback, DIALECTS[body.dialect], key="fallback")
-            if body.fallback.strip()
-            else None,
+            fallback=read_start(body.fallback, dialect, key="fallback") if body.fallback.strip() else None,
         )
         if promised is not None and promised.resumed:
             return call_json(given_up(native.storage, promised.call, order))
@@ -100,6 +100,15 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
         raise NativeError(400, error.name, str(error)) from None
     except Overloaded as error:
         raise NativeError(503, "overloaded", str(error)) from None
+
+
+def _dialect(body: CallBody) -> Dialect:
+    """Raises `NativeError`."""
+    if body.dialect is None:
+        return choose(body.voice_start.encode("utf-8", "replace"), DIALECTS["elks"])
+    if body.dialect not in DIALECTS:
+        raise NativeError(400, "no_dialect", f"there is no dialect {body.dialect}; there are: {', '.join(DIALECTS)}")
+    return DIALECTS[body.dialect]
 
 
 @router.get("")
@@ -114,7 +123,7 @@ async def list_calls(
     owner = caller.owners(account)
     await settled(caller)
     page = await caller.native.storage.read(
-        lambda connection: calls_page(connection, owner, before=before, after=after, limit=limit)
+        lambda connection: calls_page(connection, owner, before=utc(before), after=utc(after), limit=limit)
     )
     calls = [call_json(_freshest(caller, row)) for row in page.rows]
     return {"calls": calls, "next": moment(page.next)}

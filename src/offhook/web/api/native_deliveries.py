@@ -1,7 +1,7 @@
 """`/v1/deliveries`: what is owed to customers, what was delivered, what was given up; and sending it once more."""
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from offhook.flow.view import CallId
 from offhook.storage.deliveries import DEAD, DELIVERED, deliveries_page, deliveries_since, delivery_by_id
 from offhook.storage.rows import DeliveryRow
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api.native_request import Asking, Caller, NativeError, moment, read_call_id
+from offhook.web.api.native_request import Asking, Caller, NativeError, moment, read_call_id, utc
 
 __all__ = ["router"]
 
@@ -64,7 +64,7 @@ async def list_deliveries(
     await _settled(caller)
     page = await caller.native.storage.read(
         lambda connection: deliveries_page(
-            connection, owner, state=state, call=call_id, since=_utc(since), before=_utc(before), limit=limit
+            connection, owner, state=state, call=call_id, since=utc(since), before=utc(before), limit=limit
         )
     )
     return {"deliveries": [delivery_json(row) for row in page.rows], "next": moment(page.next)}
@@ -93,7 +93,7 @@ async def replay_since(
     call_id = None if call is None else read_call_id(call)
     await _settled(caller)
     states = () if state is None else (state,)
-    replayed, following = 0, _utc(since)
+    replayed, following = 0, utc(since)
     while following is not None and replayed < REPLAY_MAX:
         page = partial(deliveries_since, account=owner, since=following, states=states, call=call_id)
         rows, following = await caller.native.storage.read(page)
@@ -123,8 +123,3 @@ async def _row(caller: Caller, delivery: str) -> DeliveryRow:
 async def _settled(caller: Caller) -> None:
     with contextlib.suppress(StorageUnavailable):  # a database in trouble shows what it has
         await caller.native.storage.writer.flush(SETTLE_S)
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    """A time without a zone is UTC."""
-    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)

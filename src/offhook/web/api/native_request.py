@@ -21,7 +21,7 @@ from offhook.web.event_stream import Streams
 from offhook.web.http import basic_credentials, header
 from offhook.web.port import ServerPort
 
-__all__ = ["Admin", "Asking", "Native", "NativeError", "asking", "e164", "moment", "native_of", "read_call_id"]
+__all__ = ["Admin", "Asking", "Native", "NativeError", "asking", "e164", "moment", "native_of", "read_call_id", "utc"]
 
 
 class NativeError(Exception):
@@ -144,3 +144,8 @@ def moment(value: datetime | None) -> Any:
     if value is None:
         return None
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
