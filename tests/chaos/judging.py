@@ -4,7 +4,7 @@ A call stood in one of three ways at the moment of a kill:
 
 - *settled*: its far ends had had their answers acknowledged for `MARGIN_S`. It has to go on as planned.
 - *unsettled*: it was being set up. It may go on; otherwise it has to be ended, and its customer told.
-- begun while no server ran. Its messages wait; whether they are in time for the next server is up to them.
+- begun while no server ran. Its messages wait; if its far ends had the patience, it is a call like any other.
 
 `MARGIN_S` is what a message takes to be read and written down, and not more.
 """
@@ -57,7 +57,7 @@ class Verdict:
     """Of these, as planned to their end."""
     unsettled: int = 0
     away: int = 0
-    """Begun while no server ran."""
+    """Begun while no server ran, and never answered."""
     busy: int = 0
     listened: int = 0
     """Legs whose sound was looked at."""
@@ -117,7 +117,9 @@ def _name(life: Life) -> str:
 def _stood(life: Life, absence: Absence) -> str:
     killed, ready = absence.killed_at, absence.ready_at
     if life.begun_at >= killed:
-        return "away" if life.begun_at < ready else "later"
+        # Its INVITE waits in the kept socket; if it was in time, the call is as good as any.
+        lost = life.begun_at < ready and not any(leg.up_at for leg in life.legs.values())
+        return "away" if lost else "later"
     legs = list(life.legs.values())
     if legs and all(leg.over and leg.over_at <= killed for leg in legs):
         return "over"

@@ -157,7 +157,7 @@ def _rows(plan: Killing, done: _Kills, verdict: Verdict, worst_late_s: float, re
     on = faults.get("did not go on", ())
     about = (
         f"{plan.kills} kills under {verdict.calls} calls ({verdict.unsettled} in set-up at a kill, {verdict.away} "
-        f"begun while away, {verdict.busy} refused for load)"
+        f"lost while away, {verdict.busy} refused for load)"
     )
     rows = []
     if plan.both:
