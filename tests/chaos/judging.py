@@ -19,7 +19,7 @@ import numpy as np
 from tests.chaos.lateness import Lateness
 from tests.chaos.phones import Dialog, Ended
 from tests.chaos.plans import Kind
-from tests.chaos.sound import FRAME_S, Gap, gaps_of_bridge, gaps_of_prompt
+from tests.chaos.sound import FRAME_S, SERVERS, Gap, gaps_of_bridge, gaps_of_prompt
 from tests.chaos.traffic import Life, Traffic
 
 __all__ = ["Absence", "Verdict", "judge", "unreadable"]
@@ -31,6 +31,8 @@ SETTLING_S = 0.4
 """After both have answered a bridge is made; before that nobody is owed sound."""
 IN_TIME_S = 2.5
 """How much shorter or longer than planned a prompt, a talk or a recording may have been, a server's absence aside."""
+LATE_S = 0.4
+"""Of a far end that learns of its answer: what it hears may have begun before."""
 HEARD_WITHIN_S = 0.5
 END_WITHIN_S = 5.0
 YOUNG_S = 1.0
@@ -150,7 +152,7 @@ def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iter
     elif first.ended is not Ended.THEIRS:
         yield f"ended with {first.ended}"
     match made.kind:
-        case Kind.PROMPT if not (lasted - IN_TIME_S <= made.lasts_s <= longest + 0.1):
+        case Kind.PROMPT if not (lasted - IN_TIME_S <= made.lasts_s <= longest + LATE_S):
             yield f"the prompt of {made.lasts_s} s lasted {longest:.2f} s"
         case Kind.GATHER:
             results = [asked.fields.get("result") for asked in run.customer.nexts[made.number]]
@@ -177,7 +179,7 @@ def _against_bridge(life: Life) -> Iterator[str]:
     if told.ended is not Ended.THEIRS:
         yield f"the party that was to be told: {told.ended.value if told.ended else ''}"
     talked = (ends.bye_at or ends.over_at) - second.up_at
-    if talked < life.plan.lasts_s - 0.1:
+    if talked < life.plan.lasts_s - LATE_S:
         yield f"they talked {talked:.2f} s of {life.plan.lasts_s}"
 
 
@@ -234,7 +236,7 @@ def _heard(verdict: Verdict, life: Life, late: Lateness) -> None:
     first, second = life.first, life.second
     if first is not None and first.up_at and life.plan.kind is Kind.PROMPT:
         verdict.listened += 1
-        heard = life.sounds["first"].heard
+        heard = [each for each in life.sounds["first"].heard if each.number == SERVERS]
         found += gaps_of_prompt(heard, FRAME_S * 1.5)
         if first.over and abs(len(heard) * FRAME_S - life.plan.lasts_s) > HEARD_WITHIN_S:
             # Too little was cut off, too much was begun anew.
@@ -263,11 +265,14 @@ def _silent_from(dialog: Dialog) -> float:
 # ── recordings and books ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def unreadable(directory: Path, *, now_wall: float) -> list[str]:
-    """Recordings, finished or under way, that no program could read. One begun a moment ago may be empty still."""
+def unreadable(directory: Path, *, now_wall: float, since: float = 0.0) -> list[str]:
+    """Recordings, finished or under way, written to since a moment, that no program could read. One begun just now may
+    be empty still."""
     found = []
     for path in sorted(directory.glob("*")):
         try:
+            if path.stat().st_mtime < since - YOUNG_S:
+                continue
             if now_wall - path.stat().st_ctime < YOUNG_S and path.stat().st_size == 0:
                 continue
             with wave.open(str(path), "rb") as file:

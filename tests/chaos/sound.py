@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from tests.support.sip_peer import media_of
 
-__all__ = ["FRAME_S", "Gap", "Heard", "Sound", "gaps_of_bridge", "gaps_of_prompt", "ticking"]
+__all__ = ["FRAME_S", "SERVERS", "SILENCE", "Gap", "Heard", "Sound", "gaps_of_bridge", "gaps_of_prompt", "ticking"]
 
 FRAME_S = 0.02
 SAMPLES = 160
@@ -36,10 +36,16 @@ EAR_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A packet that came. `at`: loop time; `number`: the speaker's own count, -1 in what no far end said."""
+    """A packet that came. `at`: loop time; `number`: the speaker's own count, else one of the two below."""
 
     at: float
     number: int
+
+
+SERVERS = -1
+"""Sound that no far end said: a prompt."""
+SILENCE = -2
+"""What an engine sends that has nothing to play: one sample, all packet long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Gap:
 
 def gaps_of_prompt(heard: Sequence[Heard], longer_than_s: float) -> Iterator[Gap]:
     """Where a sound that the server plays stood still: between its first packet and its last."""
-    for before, after in pairwise(heard):
+    for before, after in pairwise(each for each in heard if each.number == SERVERS):
         if after.at - before.at > longer_than_s:
             yield Gap(after.at, after.at - before.at)
 
@@ -174,8 +180,11 @@ class Sound:
                     seconds, nanoseconds = TIMESPEC.unpack(stamp[: TIMESPEC.size])
                     at = seconds + nanoseconds / 1e9 + self._offset_s
             payload = data[HEADER.size :]
-            said = payload.startswith(MAGIC)
-            self.heard.append(Heard(at, int.from_bytes(payload[4:8], "big") if said else -1))
+            if payload.startswith(MAGIC):
+                number = int.from_bytes(payload[4:8], "big")
+            else:
+                number = SILENCE if payload.count(payload[:1]) == len(payload) else SERVERS
+            self.heard.append(Heard(at, number))
 
 
 _speaking: set[Sound] = set()

@@ -1,6 +1,6 @@
 """How gaps are counted: what a speaker or a listener is late with is nobody's gap."""
 
-from tests.chaos.sound import Gap, Heard, gaps_of_bridge, gaps_of_prompt
+from tests.chaos.sound import SERVERS, SILENCE, Gap, Heard, gaps_of_bridge, gaps_of_prompt
 
 BEAT = 0.02
 TRANSIT = 0.003
@@ -61,6 +61,12 @@ def test_sound_that_is_no_far_ends_fills_no_gap() -> None:
 
 
 def test_a_prompt_stands_still_where_nothing_comes() -> None:
-    came = heard(beat(100), range(40, 49))
+    came = [Heard(each.at, SERVERS) for each in heard(beat(100), range(40, 49))]
     assert lengths(list(gaps_of_prompt(came, 0.03))) == [0.2]
-    assert list(gaps_of_prompt(heard(beat(100)), 0.03)) == []
+    whole = [Heard(each.at, SERVERS) for each in heard(beat(100))]
+    assert list(gaps_of_prompt(whole, 0.03)) == []
+
+
+def test_silence_is_no_prompt() -> None:
+    came = [Heard(each.at, SILENCE if 40 <= each.number < 49 else SERVERS) for each in heard(beat(100))]
+    assert lengths(list(gaps_of_prompt(came, 0.03))) == [0.2]
