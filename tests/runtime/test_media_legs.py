@@ -518,6 +518,17 @@ def test_a_leg_that_is_let_go_when_its_engine_is_gone_is_gone_at_once() -> None:
     assert scene.line.sent == []
 
 
+def test_a_leg_that_is_let_go_when_its_engine_is_gone_has_its_recording_closed(tmp_path: Path) -> None:
+    scene = Restored()
+    path = tmp_path / "r.wav"
+    path.write_bytes(bytes(44 + 16_000))
+    scene.legs.restore_recording(do.RecordingId(9), scene.media, str(path), scene.closings.append)
+    scene.legs.expect([])
+    scene.legs.close(scene.media)
+    assert [each.duration_ms for each in scene.closings] == [1000]
+    assert not any(scene.legs.counts().values())
+
+
 def test_a_recording_goes_on_and_its_end_is_told_and_one_that_ended_unheard_is_closed(tmp_path: Path) -> None:
     scene = Restored(playing=[], sending=[])
     for number in (8, 9):

@@ -138,7 +138,8 @@ class MediaLegs:
         media.closing = True
         media.on_closed = on_closed
         if media.session in self._sessions and media.absent:
-            self._lose(media.session)
+            # Nobody else would say what became of its recordings.
+            self.lost((media.session,))
         elif media.session in self._sessions:
             self.line.send(engine.CloseSession(session=media.session))
         elif on_closed is not None:
