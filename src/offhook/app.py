@@ -384,23 +384,11 @@ class Server:
         why = parts.supervisor.why_refusing()
         if why is not None:
             raise web.Overloaded(why)
-        return parts.switchboard.place(
-            CallOrder(
-                owner=order.owner,
-                from_=order.from_,
-                target=NumberTarget(number=order.to),
-                start=order.start.flow if isinstance(order.start, Reading) else order.start,
-                hangup_hook=order.hangup_url,
-                ring_timeout_s=order.ring_timeout_s,
-                dialect=DIALECTS[order.dialect],
-                record=order.record,
-                id=order.id,
-                fallback=order.fallback.flow if isinstance(order.fallback, Reading) else order.fallback,
-                told=order.told,
-                send_digits=order.send_digits,
-                time_limit_s=order.time_limit_s,
-            )
-        )
+        return parts.switchboard.place(_ordered(order))
+
+    async def give_up(self, order: web.CallOrder) -> CallView:
+        """A promised call that is not to be placed again is over, and its customer is told."""
+        return self._running.switchboard.give_up(_ordered(order))
 
     def live_view(self, call_id: CallId) -> CallView | None:
         """A live call as it is now."""
@@ -505,6 +493,24 @@ def _what_is_left(storage: Storage, book: Book, left: LeftOver) -> _Before:
     book.remember(entries)
     found = remembered(storage.read_blocking(storage.facts.load))
     return _Before(found, storage.read_blocking(unfinished_calls), entries)
+
+
+def _ordered(order: web.CallOrder) -> CallOrder:
+    return CallOrder(
+        owner=order.owner,
+        from_=order.from_,
+        target=NumberTarget(number=order.to),
+        start=order.start.flow if isinstance(order.start, Reading) else order.start,
+        hangup_hook=order.hangup_url,
+        ring_timeout_s=order.ring_timeout_s,
+        dialect=DIALECTS[order.dialect],
+        record=order.record,
+        id=order.id,
+        fallback=order.fallback.flow if isinstance(order.fallback, Reading) else order.fallback,
+        told=order.told,
+        send_digits=order.send_digits,
+        time_limit_s=order.time_limit_s,
+    )
 
 
 def _note_delivery(book: Book, event: Delivered | Postponed | Dead, result: HookResult | None) -> None:

@@ -1,6 +1,7 @@
 """How calls begin: from the API, from the carrier, from phones that prove who they are; and who is turned away."""
 
 import asyncio
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -10,7 +11,7 @@ from tests.support.sip_party import DEADLINE_S, DOMAIN, Party, description, part
 
 from offhook.flow.verbs import UnusableTarget
 from offhook.flow.view import CallId, Cause
-from offhook.runtime.live_call import LiveCall
+from offhook.runtime.live_call import FACT, LiveCall
 from offhook.runtime.sip_driver import now
 from offhook.runtime.sip_legs import SipLegs
 from offhook.runtime.switchboard import new_call_id
@@ -18,6 +19,7 @@ from offhook.sip import events as sip
 from offhook.sip.commands import Account, Body, InviteOrder, RegistrationOrder, SessionId
 from offhook.sip.headers.name_addr import NameAddr
 from offhook.sip.uri import Uri
+from offhook.storage.records import unfinished_calls
 from offhook.storage.store import Storage
 
 
@@ -40,6 +42,43 @@ async def test_a_call_by_order_is_live_at_once_and_forgotten_when_it_is_over(sto
         row = await x.row(view.id)
         assert (row.state, row.cause, row.direction) == ("success", "normal", "outgoing")
         assert row.started is not None
+
+
+async def test_a_call_is_never_durable_without_its_facts(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        storage.writer.flush_blocking()
+
+        def known() -> set[str]:
+            """What a server would find that came after this one in this very turn of the loop."""
+            storage.writer.flush_blocking()
+            rows = {row.id for row in storage.read_blocking(unfinished_calls)}
+            facts = {fact.key for fact in storage.read_blocking(storage.facts.load) if fact.kind == FACT}
+            assert rows <= facts
+            return rows
+
+        view = x.dial(hangup_hook="https://app.example/bye")
+        assert known() == {view.id}
+        x.runs('{"play": "sound/ringback"}')
+        x.call_us()
+        await x.far.wait(sip.Answered)
+        assert len(known()) == 2
+
+
+async def test_a_promised_call_that_is_given_up_is_over_and_its_customer_told(storage: Storage) -> None:
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with receiver(take) as customer, exchange(storage) as x:
+        order = x.order(hangup_hook=f"{customer.url}/bye", id=CallId("c" * 32))
+        view = x.board.give_up(order)
+        (told,) = await customer.has_seen(1)
+        said = dict(parse_qsl(told.body.decode()))
+        assert (said["id"], said["state"]) == (f"c{view.id}", "failed")
+        row = await x.row(view.id)
+        assert (row.state, row.cause, row.from_number, row.to_number) == ("failed", "server_restart", OURS, FAR)
+        assert [kind for kind, _ in await x.timeline(view.id)][:3] == ["call.begun", "call.ended", "hook.owed"]
+        assert x.far.events == []
+        assert x.board.view(view.id) is None
 
 
 async def test_a_call_can_be_ended_while_it_rings(storage: Storage) -> None:

@@ -46,7 +46,14 @@ class Board:
         if self.broken:
             raise RuntimeError("a fault of ours")
         self.orders.append(order)
-        view = CallView(
+        view = self._made(order)
+        self.live[view.id] = view
+        self._save(view)
+        await self.note(view.id, "call.created", {"to": order.to})
+        return view
+
+    def _made(self, order: CallOrder) -> CallView:
+        return CallView(
             id=order.id or CallId(new_id("")),
             direction=Direction.OUTGOING,
             from_=order.from_,
@@ -55,9 +62,12 @@ class Board:
             owner=order.owner,
             ring_timeout_s=order.ring_timeout_s,
         )
-        self.live[view.id] = view
+
+    async def give_up(self, order: CallOrder) -> CallView:
+        made = self._made(order)
+        view = replace(made, state=CallState.FAILED, cause=Cause.SERVER_RESTART, end=made.created)
         self._save(view)
-        await self.note(view.id, "call.created", {"to": order.to})
+        await self.note(view.id, "call.ended", {"cause": "server_restart"})
         return view
 
     def live_view(self, call_id: CallId) -> CallView | None:

@@ -82,15 +82,17 @@ class Exchange:
         self.storage.directory.change_number(row.id, voice_start=voice_start)
 
     def dial(self, start: str = "{}", *, to: str = FAR, from_: str = OURS, **more: Any) -> CallView:
+        """Make a call as `order` has it."""
+        return self.board.place(self.order(start, to=to, from_=from_, **more))
+
+    def order(self, start: str = "{}", *, to: str = FAR, from_: str = OURS, **more: Any) -> CallOrder:
         """A call as an API asks for it; `flow` instead of a `start` that some dialect can write."""
         read = Reading(flow=more.pop("flow")) if "flow" in more else read_start(start, ELKS, method="POST")
         target: Target = more.pop("target", NumberTarget(number=to))
-        return self.board.place(
-            CallOrder(
-                owner=more.pop("owner", self.account), from_=from_, target=target,
-                start=read.flow if isinstance(read, Reading) else read,
-                hangup_hook=more.pop("hangup_hook", None), ring_timeout_s=60.0, dialect=ELKS, **more,
-            )
+        return CallOrder(
+            owner=more.pop("owner", self.account), from_=from_, target=target,
+            start=read.flow if isinstance(read, Reading) else read,
+            hangup_hook=more.pop("hangup_hook", None), ring_timeout_s=60.0, dialect=ELKS, **more,
         )  # fmt: skip
 
     def call_us(self, user: str = OURS, from_: str = f"<sip:{FAR}@carrier.example>") -> SessionId:

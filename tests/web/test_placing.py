@@ -6,8 +6,7 @@ from tests.support.rest_cases import MAIN, World
 
 from offhook.flow.program import Document
 from offhook.flow.view import CallId, CallState
-from offhook.storage.records import call_by_id
-from offhook.web.placing import brief_view, given_up, placed_before
+from offhook.web.placing import brief_view, placed_before
 from offhook.web.port import CallOrder
 
 CALL = CallId("c" * 32)
@@ -34,10 +33,10 @@ async def test_a_live_call_an_ended_one_and_none(world: World) -> None:
 
 
 async def test_a_call_given_up_is_there_as_failed(world: World) -> None:
-    row = given_up(world.storage, CALL, ORDER)
-    assert (row.state, row.cause, row.owner) == ("failed", "server_restart", MAIN)
-    await world.storage.writer.flush()
-    assert await world.storage.read(lambda connection: call_by_id(connection, CALL)) == row
-    view = brief_view(row)
+    made = await world.board.give_up(ORDER)
+    assert (made.id, made.state) == (CALL, CallState.FAILED)
+    found = await placed_before(world.board, world.storage, CALL)
+    assert found is not None
+    view = brief_view(found)
     assert (view.id, view.state, view.from_, view.to) == (CALL, CallState.FAILED, "+46100000001", "+46700000002")
     assert view.created <= datetime.now(UTC)

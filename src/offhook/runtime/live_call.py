@@ -70,8 +70,9 @@ class LiveCall:
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
-    _owing: bool = False
-    """What was just written must not be written again: the facts that say so belong to its transaction."""
+    _owing: bool = True
+    """What was just written must not be written again, or not without the facts: they belong to its transaction. So it
+    is with what is written first."""
 
     def __post_init__(self) -> None:
         self.task = CallTask(self.call, self, self.services.loop)

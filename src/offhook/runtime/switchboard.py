@@ -9,20 +9,21 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from offhook.call.call import Call
 from offhook.call.changes import Change, Objection
-from offhook.call.commands import LegId
+from offhook.call.commands import LegId, OweHangup
 from offhook.call.events import HangUp
-from offhook.call.masking import shown_number
+from offhook.call.masking import shown_number, shown_url
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Flow, Next
-from offhook.flow.verbs import StatusHook, Target
-from offhook.flow.view import CallId, CallView, Cause
+from offhook.flow.verbs import NumberTarget, StatusHook, Target
+from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
 from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Source
@@ -121,8 +122,38 @@ class Switchboard:
         )
         view = call.view()
         caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
-        live = self._enter(call, caller, order.dialect)
-        live.task.begin()
+        # Its row and its facts are one transaction: the next server closes a row without facts, and tells nobody.
+        with self._services.book.together():
+            self._enter(call, caller, order.dialect).task.begin()
+        return view
+
+    def give_up(self, order: CallOrder) -> CallView:
+        """A call that an earlier server promised, may have placed, and left no facts of. It is over as it begins, since
+        it is not to ring twice, and its customer is told."""
+        assert order.id is not None
+        at, book = datetime.now(UTC), self._services.book
+        view = CallView(
+            id=order.id,
+            direction=Direction.OUTGOING,
+            from_=order.from_,
+            to=order.target.number if isinstance(order.target, NumberTarget) else "",
+            created=at,
+            state=CallState.FAILED,
+            end=at,
+            cause=Cause.SERVER_RESTART,
+            ring_timeout_s=round(order.ring_timeout_s),
+            owner=order.owner,
+        )
+        with book.together():
+            book.opened(view)
+            book.note(view.id, "call.begun", {"direction": view.direction.value, "from": view.from_, "to": view.to})
+            book.note(view.id, "call.ended", {"cause": Cause.SERVER_RESTART.value, "state": view.state.value})
+            if order.hangup_hook is not None:
+                book.note(view.id, "hook.owed", {"url": shown_url(order.hangup_hook)})
+                told = OweHangup(url=order.hangup_hook, params=order.dialect.ended(view))
+                self._services.hooks.owe(view.id, order.owner, order.dialect.name, told)
+        book.closed(view.id)
+        self._services.hooks.call_over(view.id)
         return view
 
     def resumed(self, live: LiveCall, entries: int) -> None:
@@ -229,7 +260,9 @@ class Switchboard:
             log.info("call.no_number", peer=invite.hop.remote[0], trunk=arrival.trunk, to=shown_number(arrival.to))
             self._reject(invite, NOT_FOUND)
             return
-        self._begin_incoming(invite, arrival, number, number.account)
+        # One transaction, as for a call by order.
+        with self._services.book.together():
+            self._begin_incoming(invite, arrival, number, number.account)
 
     def _begin_incoming(self, invite: sip.IncomingInvite, arrival: Arrival, number: NumberRow, owner: str) -> None:
         dialect = DIALECTS[number.dialect]

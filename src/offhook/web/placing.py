@@ -1,17 +1,16 @@
 """A call promised to a request with an `Idempotency-Key`: found again after a crash, and never placed twice."""
 
 import contextlib
-from datetime import UTC, datetime
 
-from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.flow.view import CallId, CallState, CallView, Direction
 from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id
-from offhook.storage.rows import CallRow, EventRow
+from offhook.storage.rows import CallRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.port import CallOrder, ServerPort
+from offhook.web.port import ServerPort
 
-__all__ = ["brief_view", "given_up", "placed_before"]
+__all__ = ["brief_view", "placed_before"]
 
 SETTLE_S = 1.0
 
@@ -24,30 +23,6 @@ async def placed_before(server: ServerPort, storage: Storage, call: CallId) -> C
     with contextlib.suppress(StorageUnavailable):
         await storage.writer.flush(SETTLE_S)
     return await storage.read(lambda connection: call_by_id(connection, call))
-
-
-def given_up(storage: Storage, call: CallId, order: CallOrder) -> CallRow:
-    """Records a promised call as failed: it may have begun to ring as the process died, so it is not placed again."""
-    now = datetime.now(UTC)
-    row = row_of(
-        CallView(
-            id=call,
-            direction=Direction.OUTGOING,
-            from_=order.from_,
-            to=order.to,
-            created=now,
-            state=CallState.FAILED,
-            end=now,
-            cause=Cause.SERVER_RESTART,
-            ring_timeout_s=order.ring_timeout_s,
-            owner=order.owner,
-        )
-    )
-    cause = {"cause": Cause.SERVER_RESTART.value, "state": CallState.FAILED.value}
-    with storage.writer.together():
-        storage.records.save_call(row)
-        storage.records.append_event(EventRow(call_id=call, seq=1, at=now, kind="call.ended", data=cause))
-    return row
 
 
 def brief_view(row: CallRow) -> CallView:

@@ -62,6 +62,10 @@ class ServerPort(Protocol):
         A call that cannot be routed is not an error: it comes back `failed` with its cause.
         """
 
+    async def give_up(self, order: CallOrder) -> CallView:
+        """Records a call that was promised by its id as failed, and owes its customer the news: it may have begun to
+        ring as the process that promised it died, so it is not placed again."""
+
     def live_view(self, call_id: CallId) -> CallView | None:
         """The call as it is now; `None` when it is over or was never here."""
 

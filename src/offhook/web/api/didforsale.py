@@ -25,7 +25,7 @@ from offhook.storage.writer import StorageUnavailable
 from offhook.web.api.didforsale_request import DidforsaleError, DidforsaleRequest, failure, read_request
 from offhook.web.http import Answer, BodyTooLarge, ClientLeft, basic_credentials, send_answer
 from offhook.web.idempotency import Reserved, reserved
-from offhook.web.placing import given_up, placed_before
+from offhook.web.placing import placed_before
 from offhook.web.port import CallOrder, Overloaded, ServerPort
 
 __all__ = ["DidforsaleApi"]
@@ -80,7 +80,7 @@ class DidforsaleApi:
         if not promised.resumed:
             return (await self._server.place_call(replace(order, id=promised.call))).id
         if await placed_before(self._server, self._storage, promised.call) is None:
-            given_up(self._storage, promised.call, order)
+            await self._server.give_up(replace(order, id=promised.call))
         return promised.call
 
     async def owner(self, scope: Scope, receive: Receive) -> str | None:

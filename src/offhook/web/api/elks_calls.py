@@ -26,7 +26,7 @@ from offhook.web.api.elks_request import (
     yes_or_no,
 )
 from offhook.web.idempotency import reserved
-from offhook.web.placing import brief_view, given_up, placed_before
+from offhook.web.placing import brief_view, placed_before
 from offhook.web.port import CallOrder
 
 __all__ = ["handle", "row_object", "settled"]
@@ -94,7 +94,7 @@ async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
             "estimated_cost": price.cost(1),
         }
     if promised is not None and promised.resumed:
-        return elks_words.created_object(brief_view(given_up(elks.storage, promised.call, order)))
+        return elks_words.created_object(await elks.server.give_up(order))
     return elks_words.created_object(await elks.server.place_call(order))
 
 

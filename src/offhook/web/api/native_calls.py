@@ -18,7 +18,7 @@ from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable
 from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id, utc
 from offhook.web.idempotency import reserved
-from offhook.web.placing import given_up, placed_before
+from offhook.web.placing import placed_before
 from offhook.web.port import CallOrder, Overloaded
 
 __all__ = ["call_json", "call_row", "router", "settled"]
@@ -94,7 +94,7 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
             fallback=read_start(body.fallback, dialect, key="fallback") if body.fallback.strip() else None,
         )
         if promised is not None and promised.resumed:
-            return call_json(given_up(native.storage, promised.call, order))
+            return call_json(row_of(await native.server.give_up(order)))
         return call_json(row_of(await native.server.place_call(order)))
     except DocumentError as error:
         raise NativeError(400, error.name, str(error)) from None
