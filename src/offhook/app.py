@@ -4,6 +4,8 @@ One of the few files that know all rooms. It wires, starts, stops and drains; it
 """
 
 import asyncio
+import contextlib
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -73,18 +75,20 @@ from offhook.storage.prices import PriceList, read_price_list
 from offhook.storage.records import unfinished_calls
 from offhook.storage.rows import CallRow, DeliveryRow
 from offhook.storage.store import Storage
+from offhook.storage.writer import StorageUnavailable
 from offhook.web import port as web
 from offhook.web.app import create_web
 from offhook.web.auth import announce
 from offhook.web.http_server import HttpServer, host_port
 
-__all__ = ["DRAIN_S", "Server", "local_address_towards", "serve"]
+__all__ = ["Server", "local_address_towards", "serve"]
 
 log = structlog.get_logger(__name__)
 
-DRAIN_S = 30.0
-"""How long running calls may still last after SIGTERM."""
 LAST_WORDS_S = 3.0
+LAST_FLUSH_S = 2.0
+ANSWERED_S = 0.1
+"""After this an answer of HTTP has left."""
 LOCK_WAIT_S = 3.0
 """A command that works on the data directory itself, or a server that is being stopped, is gone by then."""
 MEDIA_TIMEOUT_MS = 120_000
@@ -151,6 +155,10 @@ class Server:
         self._trunk_hosts = TrunkHosts()
         self._parts: _Parts | None = None
         self._stack = AsyncExitStack()
+        self.instance = secrets.token_hex(8)
+        """Another one for every start."""
+        self.restarting = asyncio.Event()
+        """Set when the process is to be replaced."""
         self.handing_over = False
         """Whether what lives is left to another server that comes at once."""
 
@@ -363,13 +371,28 @@ class Server:
 
         parts.engine.on_up = again
 
-    async def drain(self, within_s: float = DRAIN_S) -> None:
-        """Take no new calls, let the running ones finish, then end what is left."""
+    async def drain(self, within_s: float | None = None) -> None:
+        """Take no new calls, let the running ones finish for `within_s` (the setting's), then end what is left."""
         parts = self._running
         parts.supervisor.drain()
-        if not await parts.switchboard.drained(within_s):
+        if not await parts.switchboard.drained(self.settings.drain_s if within_s is None else within_s):
             parts.switchboard.end_all(Cause.SERVER_SHUTDOWN)
             await parts.switchboard.drained(LAST_WORDS_S)
+
+    async def ready_to_be_replaced(self) -> None:
+        """Make durable all that is known of what lives.
+
+        The process may then be replaced without stopping anything: what happens in the last moment is found by the next
+        server as after a crash.
+        """
+        parts = self._running
+        parts.services.keeper.flush()
+        with contextlib.suppress(StorageUnavailable):
+            await parts.storage.writer.flush(LAST_FLUSH_S)
+
+    def restart(self) -> None:
+        """Ask whoever runs this server to replace it, once the answer to that is on its way."""
+        asyncio.get_running_loop().call_later(ANSWERED_S, self.restarting.set)
 
     @property
     def _running(self) -> _Parts:
@@ -456,6 +479,7 @@ class Server:
         """Figures for people."""
         parts = self._running
         return {
+            "instance": self.instance,
             "calls": len(parts.switchboard.live),
             "legs": parts.services.legs.live,
             "media_sessions": len(parts.engine.sessions),

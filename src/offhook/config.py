@@ -417,6 +417,9 @@ class Settings(BaseSettings):
             " (`to`), so that an agent sees the customer, or the number that is being connected (`from`)."
         ),
     ] = "to"
+    drain_s: Annotated[
+        float, Field(ge=0, description="Seconds that running calls may go on after SIGTERM, before they are ended.")
+    ] = 30.0
     engine_orphan_s: Annotated[
         float, Field(ge=0, description="Seconds that the media engine waits for a new control process.")
     ] = 120.0

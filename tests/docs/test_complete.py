@@ -20,6 +20,7 @@ from offhook.web.api import (
     native_deliveries,
     native_events,
     native_numbers,
+    native_restart,
     native_rooms,
     native_speech,
 )
@@ -59,6 +60,7 @@ def native_routes() -> list[str]:
         native_changes,
         native_events,
         native_deliveries,
+        native_restart,
         native_rooms,
         native_speech,
     ):

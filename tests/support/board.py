@@ -36,6 +36,7 @@ class Board:
         self.open_rooms: list[tuple[RoomView, Sequence[RoomEntry]]] = []
         self.full = False
         self.broken = False
+        self.restarts = 0
         self.reason: str | None = None
         self._noted: dict[CallId, int] = {}
         self._news = asyncio.Condition()
@@ -141,7 +142,10 @@ class Board:
         return self.reason
 
     def status(self) -> Mapping[str, Any]:
-        return {"calls": len(self.live)}
+        return {"calls": len(self.live), "instance": f"i{self.restarts}"}
+
+    def restart(self) -> None:
+        self.restarts += 1
 
     def _save(self, view: CallView) -> None:
         self.storage.records.save_call(

@@ -90,6 +90,10 @@ class Server:
         self.http, self.sip = await asyncio.wait_for(_ready(self.process, self.log_path), READY_WITHIN_S)
         return time.monotonic() - begun
 
+    async def replaced(self) -> None:
+        """Wait until the process has become another server (`offhook restart`)."""
+        self.http, self.sip = await asyncio.wait_for(_ready(self.process, self.log_path), READY_WITHIN_S)
+
     async def stop(self) -> int:
         """SIGTERM, and wait. Returns the exit status."""
         if self.process.returncode is None:

@@ -210,7 +210,10 @@ class _Nobody:
         return "no server runs"
 
     def status(self) -> Mapping[str, Any]:
-        return {}
+        return {"instance": ""}
+
+    def restart(self) -> None:
+        """There is no process to replace."""
 
 
 class _InProcess:

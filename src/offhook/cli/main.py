@@ -15,6 +15,7 @@ from offhook.cli.live import call
 from offhook.cli.number import number, phone
 from offhook.cli.output import error_console
 from offhook.cli.phone import run as run_phone
+from offhook.cli.restart import restart
 from offhook.cli.serve import serve
 from offhook.cli.speech import say, voices
 from offhook.cli.trunk import trunk
@@ -57,6 +58,7 @@ app.command("timeline")(timeline)
 app.add_typer(deliveries, name="deliveries")
 app.command("voices")(voices)
 app.command("say")(say)
+app.command("restart")(restart)
 app.command("doctor")(doctor)
 
 

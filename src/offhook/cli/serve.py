@@ -71,7 +71,12 @@ async def _serve(settings: Settings, credentials: str | None) -> None:
             _say_how_to_try(server.http_address, credentials)
         print(f"ready api={server.http_address} sip={','.join(server.sip_addresses)}", flush=True)
         collect_seldom()
-        await stop.wait()
+        if await _first_of(stop, server.restarting):
+            await server.ready_to_be_replaced()
+            Unfailing(sys.stderr).write("restarting: calls go on\n")
+            sys.stdout.flush()
+            # Nothing is stopped or closed: what the engine and the far ends see is what they see in a crash.
+            os.execv(sys.executable, sys.orig_argv)
         Unfailing(sys.stderr).write("stopping: no new calls; running ones may finish (once more to end them now)\n")
         stop.clear()
         draining = asyncio.ensure_future(server.drain())
@@ -81,6 +86,15 @@ async def _serve(settings: Settings, credentials: str | None) -> None:
             draining.cancel()
             await server.drain(0.0)
         again.cancel()
+
+
+async def _first_of(stop: asyncio.Event, restarting: asyncio.Event) -> bool:
+    """Wait for either; whether it is the second."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, restarting)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    return restarting.is_set() and not stop.is_set()
 
 
 def _dev_credentials(data_dir: Path) -> str:

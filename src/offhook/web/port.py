@@ -108,5 +108,8 @@ class ServerPort(Protocol):
     def not_ready(self) -> str | None:
         """Why calls cannot be made now, in words for the operator; `None`: they can."""
 
+    def restart(self) -> None:
+        """Have this process replaced by a new one, which takes up all that lives. Returns before that."""
+
     def status(self) -> Mapping[str, Any]:
         """Figures for `offhook doctor` and `/v1/status`: plain JSON."""

@@ -24,7 +24,7 @@ async def test_status(client: Client) -> None:
     found = await client.ok("GET", "/v1/status")
     assert found["not_ready"] is None
     assert found["storage"] == {"pending": 0, "failing": False, "error": "", "dropped": 0}
-    assert found["server"] == {"calls": 0}
+    assert found["server"] == {"calls": 0, "instance": "i0"}
 
 
 async def test_errors_are_json(client: Client, caplog: pytest.LogCaptureFixture) -> None:

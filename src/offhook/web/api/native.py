@@ -22,6 +22,7 @@ from offhook.web.api import (
     native_deliveries,
     native_events,
     native_numbers,
+    native_restart,
     native_rooms,
     native_speech,
 )
@@ -57,6 +58,7 @@ def create_native(
     app.include_router(native_events.router)
     app.include_router(native_deliveries.router)
     app.include_router(native_rooms.router)
+    app.include_router(native_restart.router)
     app.include_router(native_speech.router)
     app.get("/v1/status", tags=["status"])(status)
     app.add_exception_handler(NativeError, _native_error)
