@@ -56,8 +56,10 @@ class Voice(asyncio.DatagramProtocol):
         self.heard: list[bytes] = []
         self.keys = ""
         """Keys that were heard as events."""
-        self.keys_at: list[float] = []
-        """When each of them began: loop time, seconds."""
+        self.began: int | None = None
+        """RTP timestamp of the first packet that came."""
+        self.stamps: list[int] = []
+        """RTP timestamps of the keys."""
         self._last_event = -1
         self._sequence, self._timestamp = 1000, 8000
 
@@ -68,13 +70,19 @@ class Voice(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         _, second, _, timestamp, _ = HEADER.unpack_from(data)
         payload = data[HEADER.size :]
+        self.began = timestamp if self.began is None else self.began
         if second & 0x7F == EVENT_TYPE:
             if timestamp != self._last_event:
                 self._last_event = timestamp
                 self.keys += KEYS[payload[0]]
-                self.keys_at.append(asyncio.get_running_loop().time())
+                self.stamps.append(timestamp)
         elif second & 0x7F == ALAW.payload_type:
             self.heard.append(payload)
+
+    def key_after_s(self, index: int) -> float:
+        """How long after the first packet a key began, by the sender's own clock, which no busy machine holds up."""
+        assert self.began is not None
+        return ((self.stamps[index] - self.began) & 0xFFFFFFFF) / RATE
 
     @property
     def sdp(self) -> str:

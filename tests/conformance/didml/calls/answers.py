@@ -7,12 +7,17 @@ from typing import Any
 from aiohttp import web
 from tests.support.sound_checks import RATE, Samples
 
-__all__ = ["wav", "xml"]
+__all__ = ["status", "wav", "xml"]
 
 
 def xml(document: str, content_type: str = "text/xml") -> Any:
     """What stands inside `<Response>`, as an answer."""
     return lambda _: web.Response(text=f"<Response>{document}</Response>", content_type=content_type)
+
+
+def status(code: int) -> Any:
+    """An answer with nothing but a status."""
+    return lambda _: web.Response(status=code)
 
 
 def wav(samples: Samples) -> bytes:
