@@ -160,6 +160,9 @@ class _Nobody:
     async def place_call(self, order: CallOrder) -> CallView:
         raise Overloaded("no server runs; start one with: offhook serve")
 
+    async def give_up(self, order: CallOrder) -> CallView:
+        raise Overloaded("no server runs")
+
     def live_view(self, call_id: CallId) -> CallView | None:
         return None
 
