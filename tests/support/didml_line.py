@@ -15,6 +15,7 @@ from tests.support.line import CALLER, OVERLOAD_WITHIN_S, Line, Party, pairs
 __all__ = ["CALL_TERMINATION", "UUID", "DidmlLine", "asked", "bare", "event", "user"]
 
 CALL_TERMINATION = "/didforsaleapi/index.php/api/V2/CallTermination/"
+TALKING_WITHIN_S = 10.0
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -85,6 +86,17 @@ class DidmlLine:
         """Somebody calls a number of ours."""
         voice = await self.line.voice()
         return Party(self.line.peer.invite(number, voice.sdp, from_=from_), voice)
+
+    async def talking(self, count: int) -> None:
+        """Wait until so many parties of this account's conferences and queues hear others."""
+        deadline = asyncio.get_running_loop().time() + TALKING_WITHIN_S
+        while True:
+            _, answer = await self.line.server.v1("GET", f"/rooms?account={self.line.account}")
+            states = [guest["state"] for room in answer["rooms"] for guest in room["guests"]]
+            if states.count("talking") == count:
+                return
+            assert asyncio.get_running_loop().time() < deadline, answer
+            await asyncio.sleep(0.05)
 
     async def events(self, count: int, path: str = "/events") -> list[list[tuple[str, str]]]:
         """Wait for so many status events by POST; all that came, as they came."""
