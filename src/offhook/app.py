@@ -359,7 +359,7 @@ class Server:
         restored = take_up(before.found, parts.services, parts.switchboard, alive, before.entries)
         going_on = {live.id for live in restored}
         parts.book.close_unfinished([row for row in before.unfinished if row.id not in going_on])
-        resume(restored, sound=alive is not None)
+        resume(restored, parts.services.rooms, sound=alive is not None)
         parts.engine.release()
         parts.services.media.reconcile(alive or ())
 

@@ -290,7 +290,7 @@ def test_a_tone_of_a_conference_is_asked_for_again() -> None:
     world.tell(RoomJoined(visit=VisitId(1)))
     world.tell(RoomBeeped(visit=VisitId(1), coming=True))
     asked = world.last(PrepareSound)
-    assert resumed(world) == [StayInRoom(visit=VisitId(1)), asked]
+    assert resumed(world) == [StayInRoom(visit=VisitId(1), leg=LegId(0)), asked]
 
 
 @pytest.mark.parametrize("verb", [Enqueue(queue="q"), TakeFromQueue(queue="q"), Conference(room="r")])
@@ -302,7 +302,7 @@ def test_a_room_is_told_again_what_is_wanted_of_it(verb: Verb) -> None:
     assert resumed(world) == [wish]
     world.tell(RoomJoined(visit=VisitId(1)))
     world.after(10.0)
-    assert resumed(world) == [StayInRoom(visit=VisitId(1))]
+    assert resumed(world) == [StayInRoom(visit=VisitId(1), leg=LegId(0))]
     assert world.tell(RoomJoined(visit=VisitId(1))) == []
     world.tell(RoomLeft(visit=VisitId(1), why=RoomEnd.OVER))
     assert world.call.view().performed[0].outcome.seconds == 10

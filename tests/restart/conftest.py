@@ -13,6 +13,8 @@ from tests.support.server import server
 
 HERE = Path(__file__).parent
 BUILD_AND_TEST_S = 600
+ENGINE_WAITS_S = "30"
+"""Beyond what a start takes on a machine that others keep busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,5 +40,12 @@ async def app() -> AsyncIterator[Customer]:
 @pytest_asyncio.fixture
 async def line(app: Customer, tmp_path: Path) -> AsyncIterator[Line]:
     """One corner of a server that may be killed."""
-    async with server(tmp_path / "data") as running, line_on(running, app) as made:
+    async with server(tmp_path / "data", engine_orphan_s=ENGINE_WAITS_S) as running, line_on(running, app) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def didml(line: Line, app: Customer) -> AsyncIterator[Line]:
+    """Another corner of the same server, whose number speaks didML."""
+    async with line_on(line.server, app, "didml") as made:
         yield made

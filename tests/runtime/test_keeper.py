@@ -1,7 +1,8 @@
 """What waits for the disk and what does not, in which order, and what happens when the disk does not answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,9 @@ class Disk:
     """Facts and their writer; a commit ends when the test says."""
 
     written: list[str] = field(default_factory=list)
+    groups: list[list[str]] = field(default_factory=list)
+    """What was put for one transaction."""
+    on_group: Callable[[], None] = lambda: None
     waiting: list[Future[None]] = field(default_factory=list)
     flushed_more: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,6 +45,14 @@ class Disk:
 
     def delete(self, kind: str, key: str) -> None:
         self.written.append(f"-{key}")
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        begun = len(self.written)
+        yield
+        if self.written[begun:]:
+            self.groups.append(self.written[begun:])
+            self.on_group()
 
     def flushed(self) -> "Future[None]":
         self.waiting.append(Future())
@@ -211,3 +223,42 @@ async def test_all_that_changed_can_be_put_at_once_and_the_end_says_what_was_hel
     assert scene.disk.written == ["b", "a"]
     scene.keeper.close()
     assert scene.said == ["INVITE"]
+
+
+async def test_who_hurries_comes_along_with_whatever_is_written(scene: Scene) -> None:
+    """A room is never older than the calls in it."""
+    scene.keeper.hurry(Thing("room"))
+    scene.keeper.write(Fact(kind="call", key="a", version=1, data={}))
+    assert scene.disk.written == ["room", "a"]
+    await scene.disk.commit()
+    assert scene.disk.written == ["room", "a"]
+
+
+async def test_a_room_is_put_with_its_calls_for_one_transaction_also_while_a_commit_is_under_way(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("x"))
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.keeper.touch(Thing("a"))
+    scene.keeper.hurry(Thing("room"))
+    both = asyncio.Event()
+    scene.disk.on_group = both.set
+    async with asyncio.timeout(5):
+        await both.wait()
+    assert scene.disk.groups[-1] == ["room", "a"]
+    scene.hold("ACK")
+    await scene.disk.commit()
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["ACK"]
+
+
+async def test_one_whose_export_writes_does_not_begin_another_round(scene: Scene) -> None:
+    class Writing(Thing):
+        def facts(self) -> Fact | None:
+            scene.keeper.write(Fact(kind="call", key=f"{self.name} owes", version=1, data={}))
+            return super().facts()
+
+    scene.keeper.hurry(Writing("a"))
+    scene.keeper.hurry(Writing("b"))
+    await scene.disk.commit()
+    assert scene.disk.written == ["a owes", "a", "b owes", "b"]

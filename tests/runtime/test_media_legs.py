@@ -1,6 +1,7 @@
 """Between calls and the engine: identifiers, ends that always come, and what is left when the engine is not."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -615,3 +616,60 @@ async def test_a_port_that_another_has_taken_loses_its_leg() -> None:
     scene.legs.engine_up()
     scene.line.failed(media.session)
     assert scene.of("lost") == [media]
+
+
+# ── rooms that outlive a control process ─────────────────────────────────────────────────────────────────────────────
+
+
+def bridged(scene: Restored, found: int) -> MediaLeg:
+    """A partner of the restored session; the engine has the two joined, or not."""
+    data = {**scene.media.export(), "session": 8, "address": ["127.0.0.1", 20_002], "playing": [], "partner": 7}
+    other = scene.legs.restore(data, B, scene.posted.append, after=10)
+    mine, theirs = alive(7, playback=1), alive(8)
+    if found:
+        mine, theirs = replace(mine, bridged_with=do.SessionId(8)), replace(theirs, bridged_with=do.SessionId(7))
+    scene.legs.expect([mine, theirs])
+    return other
+
+
+def test_two_whom_an_adopted_engine_still_has_joined_are_not_joined_anew() -> None:
+    scene = Restored()
+    other = bridged(scene, found=1)
+    scene.legs.join(scene.media, other)
+    assert scene.line.sent == []
+    scene.legs.part(scene.media, other)
+    scene.legs.join(other, scene.media)
+    bridge = do.Bridge(a=do.SessionId(8), b=do.SessionId(7))
+    assert scene.line.sent == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8)), bridge]
+
+
+def test_two_whom_the_engine_has_not_joined_are_joined() -> None:
+    scene = Restored()
+    other = bridged(scene, found=0)
+    scene.legs.join(scene.media, other)
+    assert scene.line.sent == [do.Bridge(a=do.SessionId(7), b=do.SessionId(8))]
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "left", "mix"),
+    [(None, 0, [], None), (5, 5, [], 5), (None, 5, [5], None), (5, 0, [], None), (5, 6, [6], None)],
+)
+def test_nobody_stays_in_a_conference_that_their_facts_do_not_tell_of(
+    known: int | None, found: int, left: list[int], mix: int | None
+) -> None:
+    scene = Restored(mix=None if known is None else [known, False])
+    scene.legs.expect([replace(alive(7), mix=do.MixId(found))])
+    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(each), session=do.SessionId(7)) for each in left]
+    assert scene.media.mix == (None if mix is None else (do.MixId(mix), False))
+
+
+def test_who_is_to_be_alone_leaves_its_conference_or_its_partner() -> None:
+    scene = Restored(mix=[5, True])
+    scene.legs.alone(scene.media)
+    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(5), session=do.SessionId(7))]
+    scene = Restored()
+    other = bridged(scene, found=1)
+    scene.legs.alone(other)
+    assert scene.line.sent == [do.Unbridge(a=do.SessionId(8), b=do.SessionId(7))]
+    scene.legs.alone(other)
+    assert len(scene.line.sent) == 1

@@ -1,8 +1,22 @@
 """Facts are sorted, numbers never used twice, and a fact that nobody can read costs only itself."""
 
-from tests.support.indoors import exchange
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
-from offhook.runtime.restoring import first_id, remembered, resume, take_up
+from tests.support.calls import flow
+from tests.support.indoors import Exchange, exchange
+from tests.support.sip_party import DEADLINE_S
+
+from offhook.call.commands import VisitId
+from offhook.call.events import Event, RoomEnd, RoomLeft
+from offhook.call.plain import to_plain
+from offhook.flow.verbs import Beeps, Conference
+from offhook.media.commands import NO_SESSION, Direction, JoinMix, LeaveMix, MixId, PlaybackId, SessionId
+from offhook.media.events import SessionAlive
+from offhook.runtime.restoring import first_id, keep_facts, remembered, resume, take_up
+from offhook.runtime.rooms import LiveRoom, Rooms
+from offhook.storage.deliveries import entries_of_unfinished
 from offhook.storage.facts import Fact
 from offhook.storage.store import Storage
 
@@ -19,10 +33,12 @@ def test_facts_are_sorted_and_those_of_another_version_left_alone() -> None:
             fact("leaving", "c3", sip=[{"s": 2}]),
             fact("phone", "p", s=3),
             fact("server", "", starts=7),
+            fact("room", "r"),
             fact("unheard of", "x"),
         ]
     )
     assert [each.key for each in found.calls] == ["c1"]
+    assert [each.key for each in found.rooms] == ["r"]
     assert found.starts == 7
     assert found.sip_parts() == [{"s": 1}, {"s": 2}, {"s": 3}]
 
@@ -49,8 +65,121 @@ async def test_a_call_that_cannot_be_read_costs_only_itself(storage: Storage) ->
         x.services.media._sessions.clear()
         restored = take_up(found, x.services, x.board, None, {view.id: 5})
         assert [live.id for live in restored] == [view.id]
-        resume(restored, sound=False)
+        resume(restored, x.services.rooms, sound=False)
         await x.over()
         assert (await x.row(view.id)).cause == "server_restart"
         await storage.writer.flush()
         assert not [each for each in await storage.read(storage.facts.load) if each.key in ("c1", "c2")]
+
+
+# ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BOARD = Conference(room="board", beeps=Beeps.NONE)
+
+
+async def there_are(x: Exchange, count: int, state: str) -> None:
+    """Wait until so many parties wait, or hear others."""
+    rooms, changed = x.services.rooms, asyncio.Event()
+    keep = rooms.on_change
+
+    def told(room: LiveRoom) -> None:
+        keep(room)
+        changed.set()
+
+    rooms.on_change = told
+    async with asyncio.timeout(DEADLINE_S):
+        while [guest.state for room in rooms.views() for guest in room.guests] != count * [state]:
+            changed.clear()
+            await changed.wait()
+    rooms.on_change = keep
+
+
+async def restarted(x: Exchange, change: Callable[[Fact], Fact] = lambda fact: fact) -> None:
+    """Everything is forgotten but what was kept, and taken up again beside the same engine."""
+    x.services.keeper.flush()
+    await x.storage.writer.flush()
+    found = remembered([change(each) for each in await x.storage.read(x.storage.facts.load)])
+    entries = await x.storage.read(entries_of_unfinished)
+    media = x.services.media
+    joined = {each.session: each.mix[0] for each in media._sessions.values() if each.mix is not None}
+    x.board.live.clear()
+    x.services.legs._by_session.clear()
+    media._sessions.clear()
+    x.line.sent.clear()
+    # What the engine says from now on, no fact knows of.
+    x.line.heard += 1
+    x.services.rooms = Rooms(media=media, loop=x.services.loop)
+    keep_facts(x.services, x.line, x.driver)
+    alive = [
+        SessionAlive(
+            session=SessionId(session), local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=None,
+            direction=Direction.SEND_RECV, bridged_with=NO_SESSION, mix=MixId(joined.get(SessionId(session), 0)),
+            playback=PlaybackId(0), recordings=(),
+        ) for session in x.line.open
+    ]  # fmt: skip
+    resume(take_up(found, x.services, x.board, alive, entries), x.services.rooms, sound=True)
+    media.reconcile(alive)
+
+
+async def facts_of_rooms(x: Exchange) -> list[str]:
+    """Keys of what is durable of rooms."""
+    x.services.keeper.flush()
+    await x.storage.writer.flush()
+    return [each.key for each in await x.storage.read(x.storage.facts.load) if each.kind == "room"]
+
+
+async def test_a_conference_goes_on_with_its_parties_and_nothing_of_it_is_said_to_the_engine_but_what_holds(
+    storage: Storage,
+) -> None:
+    async with exchange(storage) as x:
+        calls = []
+        for _ in range(2):
+            calls.append(x.dial(flow=flow(BOARD)).id)
+            await x.far_answers()
+        await there_are(x, 2, "talking")
+        mix = x.line.last(JoinMix).mix
+        assert await facts_of_rooms(x) == [str(mix)]
+        await restarted(x)
+        await there_are(x, 2, "talking")
+        assert {each.mix for each in x.line.all(JoinMix)} <= {mix}
+        assert x.line.all(LeaveMix) == []
+        for each in calls:
+            x.board.hang_up(each)
+        await x.over()
+        assert x.services.rooms.counts() == {"rooms": 0, "guests": 0, "visits": 0}
+        assert await facts_of_rooms(x) == []
+
+
+async def test_a_room_of_which_nothing_can_be_read_lets_its_guests_go_on_with_what_follows(storage: Storage) -> None:
+    def spoilt(each: Fact) -> Fact:
+        return replace(each, data={**each.data, "room": {"version": 99}}) if each.kind == "room" else each
+
+    async with exchange(storage) as x:
+        calls = []
+        for _ in range(2):
+            calls.append(x.dial(flow=flow(BOARD)).id)
+            await x.far_answers()
+        await there_are(x, 2, "talking")
+        await restarted(x, spoilt)
+        await x.over()
+        assert len(x.line.all(LeaveMix)) == 2, "nobody hears the others any longer"
+        for each in calls:
+            assert (await x.row(each)).cause == "normal"
+            assert ("room.left", {"visit": 1, "why": "over"}) in await x.timeline(each)
+        assert await facts_of_rooms(x) == []
+
+
+async def test_a_call_that_was_let_go_while_it_was_written_down_does_not_come_back(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(flow=flow(BOARD))
+        await x.far_answers()
+        await there_are(x, 1, "waiting")
+
+        def let_go(each: Fact) -> Fact:
+            left = to_plain(RoomLeft(visit=VisitId(1), why=RoomEnd.OVER), Event, 0.0)
+            return replace(each, data={**each.data, "queue": [left]}) if each.kind == "call" else each
+
+        await restarted(x, lambda each: replace(let_go(each), version=0 if each.kind == "room" else each.version))
+        await x.over()
+        assert (await x.row(view.id)).cause == "normal"
+        assert x.services.rooms.counts() == {"rooms": 0, "guests": 0, "visits": 0}

@@ -325,7 +325,7 @@ async def test_a_conference_outlives_a_restart_and_who_does_not_is_gone(hotel: H
     await hotel.until(lambda: carl.heard)
     after = await again(hotel)
     ann, bob = lives_on(ann, after), lives_on(bob, after)
-    after.rooms.hear(ann, StayInRoom(visit=V))
+    after.rooms.hear(ann, StayInRoom(visit=V, leg=LegId(0)))
     # Of the other call's joining nothing was written down: it repeats its wish.
     after.meets(bob)
     after.rooms.restored()
@@ -347,7 +347,7 @@ async def test_two_who_talk_outlive_a_restart_and_one_whose_call_did_not_lets_th
     await hotel.until(lambda: agent.heard)
     after = await again(hotel)
     caller = lives_on(caller, after)
-    after.rooms.hear(caller, StayInRoom(visit=V))
+    after.rooms.hear(caller, StayInRoom(visit=V, leg=LegId(0)))
     after.rooms.restored()
     await after.until(lambda: RoomLeft(visit=V, why=RoomEnd.OVER) in caller.heard)
     await after.is_empty()
@@ -355,7 +355,7 @@ async def test_two_who_talk_outlive_a_restart_and_one_whose_call_did_not_lets_th
 
 async def test_who_stays_in_a_room_that_has_let_it_go_is_told_so(hotel: Hotel) -> None:
     ann = hotel.somebody()
-    hotel.rooms.hear(ann, StayInRoom(visit=V))
+    hotel.rooms.hear(ann, StayInRoom(visit=V, leg=LegId(0)))
     assert ann.heard == [RoomLeft(visit=V, why=RoomEnd.OVER)]
 
 
@@ -388,3 +388,75 @@ async def test_every_change_of_a_room_and_its_end_are_told(hotel: Hotel) -> None
 async def test_what_is_no_room_is_refused(hotel: Hotel, broken: dict[str, object]) -> None:
     with pytest.raises(NotOurExport):
         hotel.rooms.restore(broken)
+
+
+async def test_who_stays_in_a_room_of_which_nothing_is_known_hears_nobody_any_longer(hotel: Hotel) -> None:
+    ann, bob = hotel.somebody(), hotel.somebody()
+    hotel.meets(ann)
+    hotel.meets(bob)
+    await hotel.until(lambda: RoomJoined(visit=V) in bob.heard)
+    mix = hotel.line.last(engine.JoinMix).mix
+    other = Rooms(media=hotel.media, loop=asyncio.get_running_loop())
+    other.hear(ann, StayInRoom(visit=V, leg=LEG))
+    assert hotel.line.all(engine.LeaveMix) == [engine.LeaveMix(mix=mix, session=ann.session)]
+    assert ann.heard[-1] == RoomLeft(visit=V, why=RoomEnd.OVER)
+
+
+async def test_who_talked_with_one_that_a_restart_sent_back_is_parted_from_it(hotel: Hotel) -> None:
+    caller, agent = hotel.somebody(), hotel.somebody()
+    hotel.waits(caller)
+    hotel.takes(agent)
+    await hotel.until(lambda: agent.heard)
+    (written,) = (json.loads(json.dumps(room.export())) for room in hotel.rooms._live.values())
+    other = Rooms(media=hotel.media, loop=asyncio.get_running_loop())
+    other.restore(written)
+    other.hear(caller, StayInRoom(visit=V, leg=LEG))
+    other.restored()
+    await hotel.until(lambda: RoomLeft(visit=V, why=RoomEnd.OVER) in caller.heard)
+    assert hotel.line.all(engine.Unbridge), "the agent's call knows nothing of it, and its sound is there"
+
+
+async def test_the_log_of_a_restored_room_says_so(hotel: Hotel) -> None:
+    ann = hotel.somebody()
+    hotel.meets(ann)
+    await hotel.until(lambda: ann.heard)
+    after = await again(hotel)
+    (entry,) = after.rooms.entries(RoomName(account="u1", kind=RoomKind.CONFERENCE, name="r"))
+    assert (entry.kind, entry.data) == ("room.restored", {"guests": 1})
+
+
+async def test_what_is_kept_of_a_room_goes_by_no_name_and_ends_with_it(hotel: Hotel) -> None:
+    ann = hotel.somebody()
+    hotel.meets(ann)
+    (room,) = hotel.rooms._live.values()
+    await hotel.until(lambda: ann.heard)
+    kept = room.facts()
+    assert kept is not None
+    assert (kept.kind, kept.key, kept.version) == ("room", str(room.mix), 1)
+    assert Hotel().rooms.restore(kept.data).name == room.name
+    hotel.leaves(ann)
+    await hotel.is_empty()
+    assert room.facts() is None
+
+
+async def test_the_calls_whose_visits_begin_are_joined_or_end_are_told(hotel: Hotel) -> None:
+    seen: list[str] = []
+    ann, bob = hotel.somebody(), hotel.somebody()
+    names = {ann.id: "ann", bob.id: "bob"}
+    hotel.rooms.on_visit = lambda visitor: seen.append(names[visitor.id])
+    hotel.meets(ann)
+    await hotel.until(lambda: ann.heard)
+    assert seen == ["ann"]
+    hotel.meets(bob, ends=True)
+    await hotel.until(lambda: bob.heard)
+    assert seen == ["ann", "bob", "ann", "bob"]
+    hotel.leaves(bob)
+    await hotel.is_empty()
+    assert seen[4:] == ["bob", "ann"]
+
+
+async def test_a_room_with_nobody_in_it_is_not_restored(hotel: Hotel) -> None:
+    hotel.meets(hotel.somebody())
+    (room,) = hotel.rooms._live.values()
+    with pytest.raises(NotOurExport, match="nobody"):
+        Hotel().rooms.restore(room.export())

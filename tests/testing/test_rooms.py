@@ -294,8 +294,8 @@ def test_a_call_that_has_come_back_is_told_where_it_stands() -> None:
     said: list[str] = []
     rooms = SimulatedRooms(clock, lambda: Now(clock.now, clock.now), said.append, restarts=True)
     rooms.hear(call, EnterQueue(visit=visit, leg=LegId(0), queue="q"))
-    rooms.hear(call, StayInRoom(visit=visit))
-    rooms.hear(call, StayInRoom(visit=VisitId(2)))
+    rooms.hear(call, StayInRoom(visit=visit, leg=LegId(0)))
+    rooms.hear(call, StayInRoom(visit=VisitId(2), leg=LegId(0)))
     while clock.next is not None:
         clock.step()
     waits = RoomWaits(visit=visit, position=1)

@@ -280,6 +280,7 @@ class StayInRoom:
     """
 
     visit: VisitId
+    leg: LegId
 
 
 Wish = EnterConference | EnterQueue | TakeCaller

@@ -51,6 +51,7 @@ class Keeper:
         """Tells the media engine that an event, and those before it, need not be told again."""
         self._touched: dict[Kept, None] = {}
         self._hurried: dict[Kept, None] = {}
+        self._taking = False
         self._unflushed = False
         """Facts were put, and nobody waits for them yet."""
         self._held: list[Callable[[], None]] = []
@@ -83,6 +84,9 @@ class Keeper:
     def write(self, fact: Fact) -> None:
         """Put facts at once, for a caller that writes what belongs to them within `Writer.together`; what is held from
         now on depends on them."""
+        if not self._taking:
+            # A room is never older than its calls: who hurries comes along.
+            self._take(self._hurried)
         self._facts.save(fact)
         self._unflushed = True
         self._arm()
@@ -112,8 +116,9 @@ class Keeper:
 
     def flush(self) -> None:
         """Put the facts of everything that has changed. Nothing is waited for."""
-        self._take(self._hurried)
-        self._take(self._touched)
+        with self._facts.together():
+            self._take(self._hurried)
+            self._take(self._touched)
 
     def close(self) -> None:
         """Say what is held, and nothing more is kept."""
@@ -126,18 +131,22 @@ class Keeper:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _take(self, waiting: dict[Kept, None]) -> None:
-        while waiting:
-            kept = next(iter(waiting))
-            del waiting[kept]
-            try:
-                fact = kept.facts()
-            except Exception:
-                # One that cannot be exported keeps its older facts; the others must not suffer.
-                log.exception("facts.fault", what=type(kept).__name__)
-                continue
-            if fact is not None:
-                self._facts.save(fact)
-                self._unflushed = True
+        """For one transaction: calls and the room they are in are of one moment."""
+        self._taking = True
+        with self._facts.together():
+            while waiting:
+                kept = next(iter(waiting))
+                del waiting[kept]
+                try:
+                    fact = kept.facts()
+                except Exception:
+                    # One that cannot be exported keeps its older facts; the others must not suffer.
+                    log.exception("facts.fault", what=type(kept).__name__)
+                    continue
+                if fact is not None:
+                    self._facts.save(fact)
+                    self._unflushed = True
+        self._taking = False
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None and not self._closed:
@@ -145,7 +154,7 @@ class Keeper:
 
     def _sweep(self) -> None:
         self._sweeping = None
-        self._take(self._touched)
+        self.flush()
         if self._unflushed:
             self._arm()
         elif self._flying is None:

@@ -157,7 +157,11 @@ class LiveCall:
                     # Behind its beginning, which may still be held.
                     self.services.keeper.hold(partial(self.services.media.stop_recording, recording.number))
             case do.EnterConference() | do.EnterQueue() | do.TakeCaller():
-                self.services.rooms.hear(self, command)
+                # A call that was restored may say again what its room has answered already.
+                if not any(
+                    isinstance(event, happened.RoomLeft) and event.visit == command.visit for event in self.task.waiting
+                ):
+                    self.services.rooms.hear(self, command)
             case do.CallerBriefed() | do.StayInRoom() | do.LeaveRoom():
                 self.services.rooms.hear(self, command)
             case do.FetchDocument():

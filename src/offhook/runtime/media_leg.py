@@ -66,6 +66,8 @@ class MediaLeg:
     """It was restored, and its engine died with the last control process."""
     found_playing: int = 0
     """What the engine played when this leg was restored."""
+    found_with: int = 0
+    """The session that the engine had it bridged with when this leg was restored, until they part."""
     ended_early: dict[int, bool] = field(default_factory=dict)
     """Playbacks whose end was told before a restored call had asked for them (again), and whether they failed."""
     sent_early: set[int] = field(default_factory=set)

@@ -242,6 +242,9 @@ class MediaLegs:
         """Let two hear each other; one that is gone meanwhile is heard by nobody."""
         if self._is_gone(a) or self._is_gone(b):
             return
+        if a.partner is b and a.found_with == b.session:
+            # The adopted engine never parted them: said again, it would begin their streams anew.
+            return
         for one in (a, b):
             self._part_from_partner(one)
         a.partner, b.partner = b, a
@@ -258,8 +261,9 @@ class MediaLegs:
 
     @staticmethod
     def _part_from_partner(media: MediaLeg) -> None:
+        media.found_with = 0
         if media.partner is not None:
-            media.partner.partner = None
+            media.partner.partner, media.partner.found_with = None, 0
             media.partner = None
 
     def new_mix(self) -> engine.MixId:
@@ -280,6 +284,13 @@ class MediaLegs:
         media.mix = None
         if self._is_there(media):
             self.line.send(engine.LeaveMix(mix=mix, session=media.session))
+
+    def alone(self, media: MediaLeg) -> None:
+        """Let a leg hear nobody, and nobody hear it, whatever it was joined to."""
+        if media.mix is not None:
+            self.unmix(media.mix[0], media)
+        if media.partner is not None:
+            self.part(media, media.partner)
 
     def _is_gone(self, media: MediaLeg) -> bool:
         """Commands for it would be refused, and what they promise would never come."""
@@ -334,13 +345,24 @@ class MediaLegs:
                 _told(recording.on_closed, recording.cut_off())
 
     def expect(self, found: Iterable[said.SessionAlive]) -> None:
-        """Learn which restored sessions there are, and what they play, before their calls go on: one who asks for that
-        very thing has it."""
+        """Learn which restored sessions there are, what they play and whom they hear, before their calls go on: one who
+        asks for that very thing has it."""
         alive = {each.session: each for each in found}
         for media in self._sessions.values():
             there = alive.get(media.session)
             media.absent = there is None and media.address is not None
-            media.found_playing = 0 if there is None else there.playback
+            if there is not None:
+                media.found_playing, media.found_with = there.playback, there.bridged_with
+                self._agree_on_mix(media, there.mix)
+
+    def _agree_on_mix(self, media: MediaLeg, found: int) -> None:
+        """Between two commits a leg may have come to a conference, or left it, that its facts do not tell of. Its call
+        was sent back behind that; nobody may hear it meanwhile."""
+        if media.mix is not None and media.mix[0] == found:
+            return
+        media.mix = None
+        if found:
+            self.line.send(engine.LeaveMix(mix=engine.MixId(found), session=media.session))
 
     # ── outliving an engine ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,5 @@
-"""What the last server of this data directory was doing, taken up again: calls, phones, far ends that are still owed a
-BYE. See docs/design/durability.md.
+"""What the last server of this data directory was doing, taken up again: calls, rooms, phones, far ends that are still
+owed a BYE. See docs/design/durability.md.
 
 An answered call goes on if the media engine still has its sound. Whatever else there is is ended properly, with the
 cause `server_restart`: a call that was still being set up, and every call if the engine died too.
@@ -17,6 +17,7 @@ from offhook.flow.view import CallId, Cause
 from offhook.media.events import SessionAlive
 from offhook.runtime import call_facts, leaving
 from offhook.runtime import live_call as calls
+from offhook.runtime import rooms as meeting
 from offhook.runtime import switchboard as board
 from offhook.runtime.call_facts import restored_call
 from offhook.runtime.live_call import LiveCall
@@ -41,6 +42,7 @@ class Remembered:
     """The facts that can be read, by kind."""
 
     calls: list[Fact] = field(default_factory=list)
+    rooms: list[Fact] = field(default_factory=list)
     leaving: list[Fact] = field(default_factory=list)
     phones: list[Fact] = field(default_factory=list)
     starts: int = 0
@@ -60,6 +62,8 @@ def remembered(facts: Iterable[Fact]) -> Remembered:
         match fact.kind, fact.version:
             case calls.FACT, call_facts.VERSION:
                 found.calls.append(fact)
+            case meeting.FACT, meeting.VERSION:
+                found.rooms.append(fact)
             case leaving.FACT, leaving.VERSION:
                 found.leaving.append(fact)
             case board.PHONE_FACT, board.PHONE_VERSION:
@@ -100,6 +104,19 @@ def keep_facts(services: Services, engine: Teller, driver: SipDriver) -> None:
 
     legs.on_urgent = urgent
 
+    def visiting(visitor: meeting.Visitor) -> None:
+        if isinstance(visitor, LiveCall):
+            keeper.hurry(visitor)
+
+    def room_changed(room: meeting.LiveRoom) -> None:
+        if room.task.over:
+            keeper.forget(room)
+            keeper.drop(meeting.FACT, room.key)
+        else:
+            keeper.hurry(room)
+
+    services.rooms.on_visit, services.rooms.on_change = visiting, room_changed
+
 
 async def kept_sockets(engine: MediaEngine) -> dict[str, socket.socket]:
     """The listening sockets that the last server left with the engine. None are no reason not to start."""
@@ -128,12 +145,19 @@ def take_up(
     alive: Sequence[SessionAlive] | None,
     entries: Mapping[str, int],
 ) -> list[LiveCall]:
-    """Make all calls again; the endpoint has their sessions. `resume` then lets them go on.
+    """Make all calls and rooms again; the endpoint has their sessions. `resume` then lets them go on.
 
     `alive`: the sessions that the media engine has; `None`: it is another one, and has none.
     `entries`: the number of the last timeline entry of each call.
     """
     made = []
+    for fact in found.rooms:
+        try:
+            services.rooms.restore(fact.data)
+        except NotOurExport as error:
+            # Who had been joined in it is told that it is over when their call resumes, who waited comes to a new one.
+            log.error("room.unrestorable", room=fact.key, why=repr(error))
+            services.keeper.drop(meeting.FACT, fact.key)
     for fact in found.leaving:
         services.leaving.restore(fact)
     for fact in found.calls:
@@ -150,10 +174,12 @@ def take_up(
     return made
 
 
-def resume(restored: Iterable[LiveCall], *, sound: bool) -> None:
-    """Let calls go on, or end those that cannot. `sound`: whether the media engine lived on."""
+def resume(restored: Iterable[LiveCall], rooms: meeting.Rooms, *, sound: bool) -> None:
+    """Let calls go on, or end those that cannot; rooms then let go of who has not come back. `sound`: whether the media
+    engine lived on."""
     for live in restored:
         answered = live.call.view().start is not None
         goes_on = sound and answered
         log.info("call.restored", call=CallId(live.id), goes_on=goes_on)
         live.resume(None if goes_on else Cause.SERVER_RESTART)
+    rooms.restored()

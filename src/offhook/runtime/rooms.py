@@ -25,7 +25,7 @@ from offhook.call.commands import (
     Wish,
 )
 from offhook.call.conference import ConferenceRoom
-from offhook.call.events import Event, RoomEnd, RoomLeft
+from offhook.call.events import Event, RoomEnd, RoomJoined, RoomLeft
 from offhook.call.queue import QueueRoom
 from offhook.call.room import (
     Briefed,
@@ -52,13 +52,28 @@ from offhook.media.commands import MixId
 from offhook.runtime.call_task import now
 from offhook.runtime.media_legs import MediaLeg, MediaLegs
 from offhook.runtime.room_task import Room, RoomTask
+from offhook.storage.facts import Fact
 
-__all__ = ["LiveRoom", "RoomEntry", "RoomKind", "RoomName", "RoomSaying", "RoomView", "Rooms", "Visitor"]
+__all__ = [
+    "FACT",
+    "VERSION",
+    "LiveRoom",
+    "RoomEntry",
+    "RoomKind",
+    "RoomName",
+    "RoomSaying",
+    "RoomView",
+    "Rooms",
+    "Visitor",
+]
 
 log = structlog.get_logger(__name__)
 
 LOG_ENTRIES_MAX = 500
 """Of a room's own log; the older ones are in the server's."""
+
+FACT, VERSION = "room", 1
+"""The kind of its facts, and how they are written."""
 
 RoomSaying = Wish | CallerBriefed | StayInRoom | LeaveRoom
 
@@ -118,6 +133,15 @@ class LiveRoom:
             "room": self.task.room.export(now()),
         }
 
+    @property
+    def key(self) -> str:
+        """Of its facts: its name is that of another room too, when it is over."""
+        return str(self.mix)
+
+    def facts(self) -> Fact | None:
+        """What a server that comes after this one needs to go on with the room; `None`: it is over."""
+        return None if self.task.over else Fact(kind=FACT, key=self.key, version=VERSION, data=self.export())
+
     def perform(self, task: RoomTask, command: RoomCommand) -> None:
         """Do what the command asks."""
         media = self.rooms.media
@@ -148,7 +172,12 @@ class LiveRoom:
         visitor = self.guests.get(command.guest)
         if visitor is not None:
             visitor.post(command.event)
+            if isinstance(command.event, RoomJoined | RoomLeft):
+                self.rooms.on_visit(visitor)
         if isinstance(command.event, RoomLeft):
+            # Nothing is left to be undone, unless a restart sent back one of two who talked.
+            if (sound := self._sound(command.guest)) is not None:
+                self.rooms.media.alone(sound)
             self.rooms.left(command.guest)
 
     def _sound(self, guest: Guest) -> MediaLeg | None:
@@ -196,6 +225,9 @@ class Rooms:
         self.loop = loop
         self.on_change: Callable[[LiveRoom], None] = lambda _: None
         """Told when what a room would have to know after a restart has changed; its task may be `over` then."""
+        self.on_visit: Callable[[Visitor], None] = lambda _: None
+        """Told when a visit of a call begins, is joined or ends: what is kept of it must be of one moment with what is
+        kept of the room."""
         self._live: dict[RoomName, LiveRoom] = {}
         self._visits: dict[tuple[CallId, VisitId], tuple[Guest, LiveRoom]] = {}
 
@@ -217,6 +249,7 @@ class Rooms:
                 room.task.post(Briefed(guest=guest) if isinstance(said, CallerBriefed) else Went(guest=guest))
                 if isinstance(said, LeaveRoom):
                     del self._visits[(visitor.id, said.visit)]
+                    self.on_visit(visitor)
             case _:
                 assert_never(said)
 
@@ -229,7 +262,9 @@ class Rooms:
     def _stays(self, visitor: Visitor, said: StayInRoom) -> None:
         found = self._visits.get((visitor.id, said.visit))
         if found is None:
-            # The room has let it go, and only the call had not written that down.
+            # The room has let it go, and only the call had not written that down; or nothing can be read of the room.
+            if (sound := visitor.sound_of(said.leg)) is not None:
+                self.media.alone(sound)
             visitor.post(RoomLeft(visit=said.visit, why=RoomEnd.OVER))
             return
         guest, room = found
@@ -246,9 +281,13 @@ class Rooms:
         except (KeyError, TypeError, ValueError) as error:
             raise NotOurExport(f"a room that does not hold together: {error!r}") from error
         room = LiveRoom(name, mix, self, _machine_of(name.kind).restore(exported, now()))
+        guests = room.task.room.guests()
+        if not guests:
+            raise NotOurExport("a room with nobody in it: nothing would ever close it")
         self._live[name] = room
-        for guest in room.task.room.guests():
+        for guest in guests:
             self._visits[(guest.call, guest.visit)] = (guest, room)
+        room.perform(room.task, RoomNote(kind="room.restored", data={"guests": len(guests)}))
         return room
 
     def restored(self) -> None:
@@ -300,6 +339,7 @@ class Rooms:
             room = self._live[name] = LiveRoom(name, self.media.new_mix(), self)
         room.guests[came.guest] = visitor
         self._visits[(came.guest.call, came.guest.visit)] = (came.guest, room)
+        self.on_visit(visitor)
         room.task.post(came)
 
 

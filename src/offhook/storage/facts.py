@@ -28,7 +28,7 @@ class Fact:
     """What is remembered of one machine."""
 
     kind: str
-    """`call`, `leaving`, `phone`, `server`."""
+    """`call`, `leaving`, `phone`, `room`, `server`."""
     key: str
     """Which one of its kind."""
     version: int

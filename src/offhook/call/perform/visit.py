@@ -37,7 +37,7 @@ class Visit:
     def resume(self, stage: Stage) -> bool:
         """After a restart: whether the wish is to be said again; who had been joined says that it is still there."""
         if self.joined and self.id is not None:
-            stage.say(StayInRoom(visit=self.id))
+            stage.say(StayInRoom(visit=self.id, leg=stage.party.id))
         return self.id is not None and not self.joined
 
     def begins(self, stage: Stage) -> VisitId:
