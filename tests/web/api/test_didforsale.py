@@ -14,7 +14,7 @@ from offhook.config import load_settings
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.document import Document
 from offhook.flow.targets import LegStage, NumberTarget, StatusHook, Treatment
-from offhook.flow.verbs import Dial
+from offhook.flow.verbs import Dial, Hangup
 from offhook.flow.view import CallId
 from offhook.storage.prices import PriceList
 from offhook.web.api.didforsale import DidforsaleApi
@@ -111,6 +111,18 @@ async def test_the_answer_names_the_call_in_both_fields(keyed: World) -> None:
 async def test_the_whole_call_can_be_recorded(keyed: World) -> None:
     assert (await ordered(keyed, record="true")).record
     assert not (await ordered(keyed, record="0")).record
+
+
+async def test_a_fallback_may_be_a_url_or_a_document(keyed: World) -> None:
+    assert (await ordered(keyed, fallback="https://b.example/x.xml")).fallback == Document(
+        url="https://b.example/x.xml"
+    )
+    inline = (await ordered(keyed, fallback="<Response><hangup/></Response>")).fallback
+    assert isinstance(inline, Reading)
+    assert inline.flow.steps[0].verb == Hangup()
+    wrong = await posted(keyed, FORM | {"fallback": "<html/>"})
+    assert wrong.status == 400
+    assert failed(wrong).startswith("Invalid parameter: fallback")
 
 
 # ── where, and who ───────────────────────────────────────────────────────────────────────────────────────────────────

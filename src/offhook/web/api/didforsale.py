@@ -127,6 +127,7 @@ class DidforsaleApi:
             record=request.yes("record"),
             send_digits=request.digits("senddigits"),
             told=hook,
+            fallback=request.start("fallback"),
         )
 
     def _to_the_caller(self, from_: str, hook: StatusHook | None) -> Flow:

@@ -15,7 +15,11 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive, Scope
 
+from offhook.flow.dialects.choose import DIALECTS, read_start
+from offhook.flow.dialects.dialect import Reading
 from offhook.flow.dialects.urls import absolute_url
+from offhook.flow.document import Document
+from offhook.flow.errors import DocumentError
 from offhook.flow.targets import LegStage, StatusHook
 from offhook.web.http import MAX_PARAMETERS, Answer, basic_credentials, header, read_body
 
@@ -105,6 +109,16 @@ class DidforsaleRequest:
         if text not in ("GET", "POST"):
             raise DidforsaleError(400, f"Invalid parameter: {name}: write GET or POST")
         return text
+
+    def start(self, name: str) -> Document | Reading | None:
+        """A URL or a document written out; `None` if it was not sent. Raises `DidforsaleError`."""
+        text = self.get(name)
+        if not text:
+            return None
+        try:
+            return read_start(text, DIALECTS["didml"], key=name)
+        except DocumentError as error:
+            raise DidforsaleError(400, f"Invalid parameter: {name}: {error}") from None
 
     def yes(self, name: str) -> bool:
         """`true`, `1`, `on` or `yes`; anything else is no, but what is no word for it at all is an error."""
