@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from tests.restart.test_restart import GAP_MOST_S, Ear, tone, until, wav
+from tests.restart.outage import GAP_MOST_S, Ear, tone, until, wav
 from tests.support.line import Line
 
 

@@ -3,6 +3,8 @@ its rules. See docs/design/rooms.md, "Surviving a restart".
 """
 
 import asyncio
+import os
+import signal
 from typing import Any
 
 from aiohttp import web
@@ -65,6 +67,37 @@ async def test_a_conference_is_heard_through_a_restart_and_ends_by_its_rules(did
     # It is over for who is left, and what follows follows.
     await ann.voice.hears_tone(1500)
     await ann.hung_up()
+    await until_guests(didml, [])
+
+
+async def test_who_has_just_come_is_still_there_and_has_ended_nothing(didml: Line) -> None:
+    ann = await comes(didml, "/ann", CONFERENCE.format(ends="false"))
+    await until_guests(didml, [("party", "waiting", None)])
+    chair = await comes(didml, "/chair", CONFERENCE.format(ends="true"))
+    talking: list[tuple[str, str, int | None]] = [("party", "talking", None)] * 2
+    await until_guests(didml, talking)
+    await didml.server.kill()
+    await didml.server.start()
+    assert [guest["state"] for guest in await guests(didml)] == ["talking", "talking"]
+    await chair.voice.say(tone(700, 0.5))
+    await ann.voice.hears_tone(700)
+    await chair.hang_up()
+    await ann.hung_up()
+
+
+async def test_an_engine_that_dies_alone_mixes_them_again(didml: Line) -> None:
+    ann = await comes(didml, "/ann", CONFERENCE.format(ends="false"))
+    bob = await comes(didml, "/bob", CONFERENCE.format(ends="false"))
+    await until_guests(didml, [("party", "talking", None)] * 2)
+    ear = Ear(ann)
+    await until(lambda: len(ear.times) > 20)
+    os.kill(didml.server.engine_pid, signal.SIGKILL)
+    before = len(ear.times)
+    await until(lambda: len(ear.times) > before + 20)
+    await bob.voice.say(tone(700, 0.5))
+    await ann.voice.hears_tone(700)
+    await bob.hang_up()
+    await ann.hang_up()
     await until_guests(didml, [])
 
 
