@@ -36,6 +36,7 @@ from offhook.runtime.leaving import Leaving
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.media_process import Adopted, EngineConfig, MediaEngine
 from offhook.runtime.outbox import HELD_MOST, Outbox
+from offhook.runtime.own_recordings import OwnRecordings
 from offhook.runtime.restoring import (
     Remembered,
     first_id,
@@ -197,7 +198,7 @@ class Server:
             records=storage.records,
             writer=storage.writer,
             directory=storage.directory,
-            base_url=lambda: settings.public_url or self.http_address,
+            base_url=self._base_url,
             retention=timedelta(days=settings.recording_retention_days),
             mask_digits=settings.mask_digits,
         )
@@ -311,10 +312,15 @@ class Server:
             directory=storage.directory,
             domain=self.domain,
             recordings_dir=storage.recordings_dir,
+            own_recordings=OwnRecordings(storage, self._base_url),
             care=Care(
                 comfort=_sound("comfort_sound", settings.comfort_sound), apology=_sound("apology", settings.apology)
             ),
         )
+
+    def _base_url(self) -> str:
+        """What the URLs begin with that we give out."""
+        return self.settings.public_url or self.http_address
 
     async def _open(self, parts: _Parts, stack: AsyncExitStack) -> None:
         """The doors: SIP, then HTTP."""

@@ -28,6 +28,7 @@ from offhook.runtime.keeper import Keeper
 from offhook.runtime.leaving import Leaving
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.outbox import Outbox
+from offhook.runtime.own_recordings import OwnRecordings
 from offhook.runtime.restoring import keep_facts
 from offhook.runtime.rooms import Rooms
 from offhook.runtime.routing import Routing
@@ -50,6 +51,7 @@ __all__ = ["FAR", "OURS", "PHONE", "Exchange", "exchange"]
 
 OURS, PHONE, FAR = "+46101000001", "+4600100", "+46700000001"
 ELKS = DIALECTS["elks"]
+BASE_URL = "http://voice.example"
 
 
 class Exchange:
@@ -167,7 +169,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
                 records=storage.records,
                 writer=storage.writer,
                 directory=storage.directory,
-                base_url=lambda: "http://voice.example",
+                base_url=lambda: BASE_URL,
                 retention=timedelta(days=30),
             ),
             routing=Routing(
@@ -181,6 +183,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
             directory=storage.directory,
             domain=DOMAIN,
             recordings_dir=storage.recordings_dir,
+            own_recordings=OwnRecordings(storage, lambda: BASE_URL),
         )
         keep_facts(services, line, driver)
         made = Exchange(storage, driver, services, line, far)

@@ -21,7 +21,7 @@ from offhook.call.perform.prompt import sound_text
 from offhook.flow.dialects.choose import read_document
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.errors import DocumentError
-from offhook.flow.verbs import LocalSound, Sound
+from offhook.flow.verbs import LocalSound, Sound, UrlSound
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
@@ -295,6 +295,10 @@ class LiveCall:
             if path is None:
                 raise BadSource(f"nothing was recorded as local/{sound.name} in this call")
             return await self.services.sounds.prepare_file(path)
+        if isinstance(sound, UrlSound):
+            own = await self.services.own_recordings.find(self.caller.account, sound.url)
+            if own is not None:
+                return await self.services.sounds.prepare_file(own)
         return await self.services.sounds.prepare(sound)
 
     # ── recordings ───────────────────────────────────────────────────────────────────────────────────────────────

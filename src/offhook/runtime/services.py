@@ -12,6 +12,7 @@ from offhook.runtime.hook_desk import HookDesk
 from offhook.runtime.keeper import Keeper
 from offhook.runtime.leaving import Leaving
 from offhook.runtime.media_legs import MediaLegs
+from offhook.runtime.own_recordings import OwnRecordings
 from offhook.runtime.rooms import Rooms
 from offhook.runtime.routing import Routing
 from offhook.runtime.sip_legs import SipLegs
@@ -43,6 +44,7 @@ class Services:
     domain: str
     """Realm and domain of our phones."""
     recordings_dir: Path
+    own_recordings: OwnRecordings
     care: Care = STANDARD
     """What is heard where a web application is slow or fails."""
     fact_of: "Callable[[LiveCall], Fact]"

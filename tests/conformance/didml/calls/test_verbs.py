@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from tests.conformance.didml.calls.answers import status, wav, xml
 from tests.conformance.didml.calls.conftest import Spoken
+from tests.support.customer import Hook
 from tests.support.didml_line import DidmlLine, asked, bare, event, user
 from tests.support.line import CALLER, Line, Party, Voice, pairs
 from tests.support.sound_checks import find, read_wav, voice
@@ -139,6 +140,21 @@ async def test_confirmed(line: Line, spoken: Spoken) -> None:
     found, file = await line.file(told["RecordingUrl"])
     assert found == 200
     assert find(read_wav(file), kept).likeness > (NOT_HEARD if Voice.stammered else 0.9)
+
+
+@topic("record")
+async def test_played_back(line: Line) -> None:
+    """The reply of `action` plays the message from its `RecordingUrl`, as the service's sample does."""
+
+    def reply(hook: Hook) -> object:
+        return xml(f"<Play>{asked(hook)['RecordingUrl']}</Play>")(hook)
+
+    line.on("/message.php", reply)
+    party = await answered(line, '<Record playBeep="false" action="message.php"/>')
+    await party.voice.say(SPOKEN)
+    await party.voice.press("#")
+    await party.voice.hears(SPOKEN[:-1600])
+    await party.hung_up()
 
 
 # ── dial, number ─────────────────────────────────────────────────────────────────────────────────────────────────────
