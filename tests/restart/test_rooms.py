@@ -55,6 +55,8 @@ async def test_a_conference_is_heard_through_a_restart_and_ends_by_its_rules(did
     await bob.voice.say(tone(440, 0.5))
     await didml.server.start()
     await until_guests(didml, talking)
+    status, figures = await didml.server.v1("GET", "/status")
+    assert (status, figures["server"]["rooms"]) == (200, {"rooms": 1, "guests": 3, "visits": 3})
     await asyncio.gather(ann.voice.hears_tone(440), chair.voice.hears_tone(440))
     await bob.voice.say(tone(700, 0.5))
     await asyncio.gather(ann.voice.hears_tone(700), chair.voice.hears_tone(700))

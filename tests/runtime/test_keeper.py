@@ -225,13 +225,25 @@ async def test_all_that_changed_can_be_put_at_once_and_the_end_says_what_was_hel
     assert scene.said == ["INVITE"]
 
 
-async def test_who_hurries_comes_along_with_whatever_is_written(scene: Scene) -> None:
-    """A room is never older than the calls in it."""
-    scene.keeper.hurry(Thing("room"))
+async def test_a_room_goes_ahead_of_whatever_is_written(scene: Scene) -> None:
+    """And of nobody else in a hurry: those wait for a moment in which nothing else is being done."""
+    scene.keeper.ahead(Thing("room"))
+    gone = Thing("gone")
+    scene.keeper.ahead(gone)
+    scene.keeper.forget(gone)
+    scene.keeper.hurry(Thing("b"))
     scene.keeper.write(Fact(kind="call", key="a", version=1, data={}))
     assert scene.disk.written == ["room", "a"]
     await scene.disk.commit()
-    assert scene.disk.written == ["room", "a"]
+    assert scene.disk.written == ["room", "a", "b"]
+
+
+async def test_what_is_said_waits_for_a_room_too(scene: Scene) -> None:
+    scene.keeper.ahead(Thing("room"))
+    scene.hold("ACK")
+    assert scene.said == []
+    await scene.disk.commit()
+    assert (scene.said, scene.disk.written) == (["ACK"], ["room"])
 
 
 async def test_a_room_is_put_with_its_calls_for_one_transaction_also_while_a_commit_is_under_way(scene: Scene) -> None:
@@ -239,7 +251,7 @@ async def test_a_room_is_put_with_its_calls_for_one_transaction_also_while_a_com
     async with asyncio.timeout(5):
         await scene.disk.flushed_more.wait()
     scene.keeper.touch(Thing("a"))
-    scene.keeper.hurry(Thing("room"))
+    scene.keeper.ahead(Thing("room"))
     both = asyncio.Event()
     scene.disk.on_group = both.set
     async with asyncio.timeout(5):
@@ -252,7 +264,7 @@ async def test_a_room_is_put_with_its_calls_for_one_transaction_also_while_a_com
     assert scene.said == ["ACK"]
 
 
-async def test_one_whose_export_writes_does_not_begin_another_round(scene: Scene) -> None:
+async def test_what_an_export_writes_goes_with_it(scene: Scene) -> None:
     class Writing(Thing):
         def facts(self) -> Fact | None:
             scene.keeper.write(Fact(kind="call", key=f"{self.name} owes", version=1, data={}))

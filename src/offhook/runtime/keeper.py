@@ -51,7 +51,7 @@ class Keeper:
         """Tells the media engine that an event, and those before it, need not be told again."""
         self._touched: dict[Kept, None] = {}
         self._hurried: dict[Kept, None] = {}
-        self._taking = False
+        self._ahead: dict[Kept, None] = {}
         self._unflushed = False
         """Facts were put, and nobody waits for them yet."""
         self._held: list[Callable[[], None]] = []
@@ -81,12 +81,15 @@ class Keeper:
         self._hurried[kept] = None
         self._arm()
 
+    def ahead(self, kept: Kept) -> None:
+        """It has changed, and goes ahead of whatever is written next: a room is never older than the calls in it."""
+        self._ahead[kept] = None
+        self._arm()
+
     def write(self, fact: Fact) -> None:
         """Put facts at once, for a caller that writes what belongs to them within `Writer.together`; what is held from
         now on depends on them."""
-        if not self._taking:
-            # A room is never older than its calls: who hurries comes along.
-            self._take(self._hurried)
+        self._take(self._ahead)
         self._facts.save(fact)
         self._unflushed = True
         self._arm()
@@ -101,10 +104,11 @@ class Keeper:
         """It is over, and its facts were dropped."""
         self._touched.pop(kept, None)
         self._hurried.pop(kept, None)
+        self._ahead.pop(kept, None)
 
     def hold(self, say: Callable[[], None]) -> None:
         """Say it when all that was in a hurry until now is durable: at once, if nothing is."""
-        if self._stuck or not (self._hurried or self._unflushed or self._flying is not None):
+        if self._stuck or not (self._ahead or self._hurried or self._unflushed or self._flying is not None):
             say()
         else:
             self._held.append(say)
@@ -117,6 +121,7 @@ class Keeper:
     def flush(self) -> None:
         """Put the facts of everything that has changed. Nothing is waited for."""
         with self._facts.together():
+            self._take(self._ahead)
             self._take(self._hurried)
             self._take(self._touched)
 
@@ -132,7 +137,6 @@ class Keeper:
 
     def _take(self, waiting: dict[Kept, None]) -> None:
         """For one transaction: calls and the room they are in are of one moment."""
-        self._taking = True
         with self._facts.together():
             while waiting:
                 kept = next(iter(waiting))
@@ -146,7 +150,6 @@ class Keeper:
                 if fact is not None:
                     self._facts.save(fact)
                     self._unflushed = True
-        self._taking = False
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None and not self._closed:
@@ -170,7 +173,9 @@ class Keeper:
 
     def _commit(self) -> None:
         self._next = None
-        self._take(self._hurried)
+        with self._facts.together():
+            self._take(self._ahead)
+            self._take(self._hurried)
         covered = self._heard if not self._touched else self._acknowledged
         self._unflushed = False
         self._begun = self._loop.time()
@@ -197,7 +202,7 @@ class Keeper:
         self._acknowledge(covered)
         leaving, self._leaving = self._leaving, []
         _say(leaving)
-        if self._hurried or self._unflushed:
+        if self._ahead or self._hurried or self._unflushed:
             self._arm()
         else:
             held, self._held = self._held, []

@@ -113,7 +113,7 @@ def keep_facts(services: Services, engine: Teller, driver: SipDriver) -> None:
             keeper.forget(room)
             keeper.drop(meeting.FACT, room.key)
         else:
-            keeper.hurry(room)
+            keeper.ahead(room)
 
     services.rooms.on_visit, services.rooms.on_change = visiting, room_changed
 
