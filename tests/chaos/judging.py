@@ -97,7 +97,8 @@ def judge(run: Traffic, absences: Sequence[Absence], late: Lateness, data_dir: P
         elif settled:
             verdict.went_on += 1
         _told(verdict, run, life, absences, complete=not (away or unsettled or wrong))
-        _heard(verdict, life, late)
+        if not (away or unsettled):
+            _heard(verdict, life, late)
     for dialog in run.phones.open:
         verdict.fault("left over", f"a dialog of {dialog.talk.remote} is open at its far end")
     for stray in run.phones.strays:
@@ -148,7 +149,7 @@ def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iter
     lasted = first.over_at - first.up_at - _absent_s(absences, first.up_at, first.over_at)
     longest = first.over_at - first.up_at
     if made.kind is Kind.BRIDGE:
-        yield from _against_bridge(life)
+        yield from _against_bridge(life, absences)
     elif first.ended is not Ended.THEIRS:
         yield f"ended with {first.ended}"
     match made.kind:
@@ -164,7 +165,16 @@ def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iter
                 yield f"a recording of {made.lasts_s} s was announced as {announced}"
 
 
-def _against_bridge(life: Life) -> Iterator[str]:
+def _hung_up(dialog: Dialog, absences: Sequence[Absence]) -> bool:
+    """Whether our BYE ended a dialog. Theirs may cross it; and where a kill fell between ours and its answer, the
+    server may have ended the call without having said so: 481 says that it is over as well (RFC 3261 section 15.1.1).
+    """
+    if dialog.ended is Ended.UNKNOWN:
+        return any(dialog.bye_at <= each.killed_at <= dialog.over_at for each in absences)
+    return dialog.ended is Ended.OURS or (dialog.ended is Ended.THEIRS and bool(dialog.bye_at))
+
+
+def _against_bridge(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
     first, second = life.first, life.second
     assert first is not None
     if second is None or not second.up_at:
@@ -174,7 +184,7 @@ def _against_bridge(life: Life) -> Iterator[str]:
         yield "the called party's dialog did not end"
         return
     ends, told = (first, second) if life.plan.by_caller else (second, first)
-    if ends.ended is not Ended.OURS:
+    if not _hung_up(ends, absences):
         yield f"the party that was to hang up: {ends.ended.value if ends.ended else ''}"
     if told.ended is not Ended.THEIRS:
         yield f"the party that was to be told: {told.ended.value if told.ended else ''}"
@@ -188,7 +198,9 @@ def _not_ended(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
     for leg, dialog in life.legs.items():
         if not dialog.over:
             yield f"{leg}: never ended"
-        elif dialog.ended in (Ended.UNKNOWN, Ended.DEAF, Ended.UNACKNOWLEDGED):
+        elif dialog.ended in (Ended.DEAF, Ended.UNACKNOWLEDGED) or (
+            dialog.ended is Ended.UNKNOWN and not _hung_up(dialog, absences)
+        ):
             yield f"{leg}: {dialog.ended.value}"
         elif not dialog.up_at:
             for each in absences:
@@ -293,6 +305,9 @@ def longest_hole_s(path: Path) -> float:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
     frames = samples[: len(samples) // 160 * 160].reshape(-1, 160).astype(np.float64)
     silent = np.abs(frames).mean(axis=1) < SILENT_BELOW
+    if not silent.all():
+        # Before they began to speak, and after they were told of the end, nobody was silent in the middle.
+        silent = np.trim_zeros(~silent) == 0
     longest = run = 0
     for each in silent:
         run = run + 1 if each else 0
@@ -316,7 +331,8 @@ def _books(verdict: Verdict, run: Traffic, data_dir: Path) -> None:
     for (identifier,) in watched:
         verdict.fault("left over", f"call {identifier} was ended by its watchdog")
     for identifier, count, last, ended in seqs:
-        if count != last or ended != 1:
+        # The last thing that was done before a kill may be done once more, and be told once more.
+        if count != last or not ended:
             verdict.fault("timelines", f"{identifier}: {count} entries numbered to {last}, ended {ended} times")
     spoke = {
         asked.fields["callid"].removeprefix("c"): max(sound.longest_pause_s() for sound in life.sounds.values())

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chaos.kills import Killing, kill
 from tests.chaos.orphan import orphan
+from tests.chaos.plans import Span
 from tests.chaos.receivers import Failing, receivers
 from tests.chaos.report import Row, render
 from tests.chaos.same_post import same_post
@@ -33,6 +35,19 @@ def all_good(rows: list[Row], seed: int) -> None:
     """Every bar is met, or what was found in words."""
     assert rows
     assert all(row.good for row in rows), f"seed {seed}\n{render(rows)}"
+
+
+async def test_calls_go_on_over_kills_of_the_control_process(folder: Path, seed: int) -> None:
+    all_good(await kill(folder, Killing(seed=seed, kills=3, rate=3.0)), seed)
+
+
+async def test_calls_go_on_where_no_server_runs_for_a_while(folder: Path, seed: int) -> None:
+    plan = Killing(seed=seed, kills=1, rate=3.0, pause_s=4.0, lead_s=3.0, span=Span(least_s=7.0, most_s=9.0))
+    all_good(await kill(folder, plan), seed)
+
+
+async def test_calls_end_and_are_told_of_where_both_processes_are_killed(folder: Path, seed: int) -> None:
+    all_good(await kill(folder, Killing(seed=seed, kills=2, rate=3.0, both=True)), seed)
 
 
 async def test_an_engine_whose_server_is_gone_for_good_goes_too(folder: Path) -> None:

@@ -12,7 +12,9 @@ def test_a_hole_is_found_where_nobody_paused(tmp_path: Path) -> None:
     loud = np.full(RATE, 3000, np.int16)
     whole = write_wav(tmp_path / "whole.wav", loud)
     holed = write_wav(tmp_path / "holed.wav", np.concatenate((loud, silence(0.3), loud)))
-    assert longest_hole_s(whole) == 0.0
+    late = write_wav(tmp_path / "late.wav", np.concatenate((silence(0.5), loud, silence(0.5))))
+    assert longest_hole_s(whole) == longest_hole_s(late) == 0.0
+    assert longest_hole_s(write_wav(tmp_path / "mute.wav", silence(1.0))) == 1.0
     assert abs(longest_hole_s(holed) - 0.3) < 0.03
 
 

@@ -325,7 +325,8 @@ class MediaLegs:
         """Compare with what an adopted engine has, after everything was restored and its events were heard.
 
         What nobody here knows is closed. What is known and not there is lost, and so are a playback, keys or a
-        recording that are known to have begun and of whose end the engine said nothing.
+        recording that are known to have begun and of whose end the engine said nothing. What facts tell of and the last
+        control process died before it could say, is said now.
         """
         alive = {each.session: each for each in found}
         for session in alive.keys() - self._sessions.keys():
@@ -338,11 +339,27 @@ class MediaLegs:
                 continue
             for playback in [each for each in media.playing if there is None or int(there.playback) != int(each)]:
                 self._playback_ended(media, playback, failed=False)
+            if there is not None:
+                self._say_what_is_missing(media, there)
         running = {recording for each in alive.values() for recording in each.recordings}
         for number, recording in list(self._recordings.items()):
             if recording.media.after and number not in running:
                 del self._recordings[number]
                 _told(recording.on_closed, recording.cut_off())
+
+    def _say_what_is_missing(self, media: MediaLeg, there: said.SessionAlive) -> None:
+        """Commands leave at the end of the loop's turn, and facts may be durable before that."""
+        if not self._is_there(media):
+            return
+        remote, partner = media.remote, media.partner
+        if remote is not None and (there.remote is None or there.direction is not remote.direction):
+            self.line.send(remote)
+        if media.muted:
+            self.line.send(engine.Mute(session=media.session, muted=True))
+        if partner is None or media.found_with == partner.session or not self._is_there(partner):
+            return
+        if media.session < partner.session:  # of the two, one says it
+            self.line.send(engine.Bridge(a=media.session, b=partner.session))
 
     def expect(self, found: Iterable[said.SessionAlive]) -> None:
         """Learn which restored sessions there are, what they play and whom they hear, before their calls go on: one who
