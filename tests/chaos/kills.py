@@ -51,7 +51,8 @@ async def kill(directory: Path, plan: Killing, tell: Callable[[str], None] = lam
     with bare_timers(directory) as timers:
         async with served(
             directory / "server", delivery_retry_s="1", webhook_timeout_s="10",
-            engine_orphan_s=str(round(plan.pause_s) + 60),
+            # What is heard while the customer is waited for would be taken for the prompt.
+            engine_orphan_s=str(round(plan.pause_s) + 60), comfort_sound="none",
         ) as here:  # fmt: skip
             patience_s = 30.0 + 2 * plan.pause_s
             async with traffic(

@@ -42,12 +42,12 @@ async def test_calls_go_on_over_kills_of_the_control_process(folder: Path, seed:
 
 
 async def test_calls_go_on_where_no_server_runs_for_a_while(folder: Path, seed: int) -> None:
-    plan = Killing(seed=seed, kills=1, rate=3.0, pause_s=4.0, lead_s=3.0, span=Span(least_s=7.0, most_s=9.0))
+    plan = Killing(seed=seed, kills=1, rate=3.0, pause_s=3.0, lead_s=2.0, span=Span(least_s=5.0, most_s=7.0))
     all_good(await kill(folder, plan), seed)
 
 
 async def test_calls_end_and_are_told_of_where_both_processes_are_killed(folder: Path, seed: int) -> None:
-    all_good(await kill(folder, Killing(seed=seed, kills=2, rate=3.0, both=True)), seed)
+    all_good(await kill(folder, Killing(seed=seed, kills=1, rate=4.0, both=True)), seed)
 
 
 async def test_an_engine_whose_server_is_gone_for_good_goes_too(folder: Path) -> None:
@@ -55,7 +55,7 @@ async def test_an_engine_whose_server_is_gone_for_good_goes_too(folder: Path) ->
 
 
 async def test_receivers_that_fail_lose_nothing(folder: Path, seed: int) -> None:
-    plan = Failing(seed=seed, calls=40, rate=8.0, budget_s=2.0, owed_words="#rt=1500")
+    plan = Failing(seed=seed, calls=30, rate=8.0, budget_s=2.0, owed_words="#rt=1500")
     all_good(await receivers(folder, plan), seed)
 
 
