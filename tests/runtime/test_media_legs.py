@@ -489,44 +489,23 @@ def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() 
     assert scene.line.last(do.Play).files == ("/z",)
 
 
-def test_what_facts_tell_of_and_the_engine_was_never_told_is_said() -> None:
-    scene = Restored(playing=[], sending=[], muted=True)
-    other = scene.legs.restore(
-        {
-            "session": 8, "address": ["127.0.0.1", 20_002], "rtcp_port": 20_003, "playing": [], "sending": [],
-            "partner": 7, "mix": None, "muted": False,
-        }, B, scene.posted.append, after=10,
-    )  # fmt: skip
-    scene.media.remote = remote = do.SetRemote(
-        session=scene.media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
-    )
-    scene.legs.expect([alive(7), alive(8)])
-    scene.legs.reconcile([alive(7), alive(8)])
-    assert scene.line.sent == [
-        remote,
-        do.Mute(session=scene.media.session, muted=True),
-        do.Bridge(a=scene.media.session, b=other.session),
-    ]
-
-
-def test_what_the_engine_knows_is_not_said_again() -> None:
+@pytest.mark.parametrize("told", [False, True])
+def test_what_facts_tell_of_and_the_engine_was_never_told_is_said(told: bool) -> None:
     scene = Restored(playing=[], sending=[])
-    scene.legs.restore(
-        {
-            "session": 8, "address": ["127.0.0.1", 20_002], "rtcp_port": 20_003, "playing": [], "sending": [],
-            "partner": 7, "mix": None, "muted": False,
-        }, B, scene.posted.append, after=10,
-    )  # fmt: skip
-    scene.media.remote = do.SetRemote(
-        session=scene.media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
+    media = scene.media
+    other = scene.legs.restore(media.export() | {"session": 8, "partner": 7}, B, scene.posted.append, after=10)
+    media.remote = do.SetRemote(
+        session=media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
     )
-    found = [
-        replace(alive(7), remote=("127.0.0.1", 9), bridged_with=do.SessionId(8)),
-        replace(alive(8), bridged_with=do.SessionId(7)),
-    ]
+    media.muted = not told
+    found = [alive(7), alive(8)]
+    if told:
+        found[0] = replace(found[0], remote=("127.0.0.1", 9), bridged_with=other.session)
+        found[1] = replace(found[1], bridged_with=media.session)
     scene.legs.expect(found)
     scene.legs.reconcile(found)
-    assert scene.line.sent == []
+    mute, bridge = do.Mute(session=media.session, muted=True), do.Bridge(a=media.session, b=other.session)
+    assert scene.line.sent == ([] if told else [media.remote, mute, bridge])
 
 
 def test_a_session_that_nobody_knows_is_closed() -> None:
