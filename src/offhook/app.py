@@ -66,6 +66,7 @@ from offhook.runtime.switchboard import CallOrder, Switchboard
 from offhook.runtime.trunk_hosts import TrunkHosts
 from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
+from offhook.runtime.watchdog import LOOK_EVERY_S, Watchdog
 from offhook.runtime.webhooks import HookResult, Webhooks
 from offhook.runtime.wellness import Ports, raise_descriptor_limit
 from offhook.sip.commands import EndpointConfig
@@ -267,12 +268,8 @@ class Server:
         media = MediaLegs(engine, settings.sip_listen[0].host, first_id=first_id)
         engine.on_event, engine.on_lost = media.handle, media.engine_died
         found = await engine.start(keep_back=True)
-        stack.push_async_callback(self._let_go_of, engine)
+        stack.push_async_callback(engine.stop)
         return engine, media, found
-
-    async def _let_go_of(self, engine: MediaEngine) -> None:
-        """The engine ends with the server, unless another server takes both over."""
-        await (engine.leave() if self.handing_over else engine.stop())
 
     def _services(
         self,
@@ -339,6 +336,11 @@ class Server:
             parts=parts.before.found.sip_parts(),
         )
         self._go_on(parts)
+        watchdog = Watchdog(
+            live=parts.switchboard.live, services=parts.services, driver=parts.driver, line=parts.engine
+        )
+        watching = asyncio.ensure_future(_watched(watchdog))
+        stack.callback(watching.cancel)
         await parts.driver.begin()
         await keep_sockets(parts.engine, parts.driver.sockets.listening, kept)
         stack.callback(parts.services.keeper.close)
@@ -413,7 +415,14 @@ class Server:
         why = parts.supervisor.why_refusing()
         if why is not None:
             raise web.Overloaded(why)
-        return parts.switchboard.place(_ordered(order))
+        view = parts.switchboard.place(_ordered(order))
+        live = parts.switchboard.live.get(view.id)
+        if live is None:
+            await parts.book.flush()
+        else:
+            # What is promised to who asked must outlive us: that there is the call, and its hang-up hook.
+            await parts.services.keeper.durable(live)
+        return view
 
     async def give_up(self, order: web.CallOrder) -> CallView:
         """A promised call that is not to be placed again is over, and its customer is told."""
@@ -514,6 +523,15 @@ async def serve(settings: Settings) -> AsyncIterator[tuple[Server, asyncio.Event
         loop.add_signal_handler(number, stop.set)
     async with Server(settings) as server:
         yield server, stop
+
+
+async def _watched(watchdog: Watchdog) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            watchdog.look()
+        except Exception:
+            log.exception("watchdog.fault")
 
 
 def _what_is_left(storage: Storage, book: Book, left: LeftOver) -> _Before:

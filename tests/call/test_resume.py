@@ -120,6 +120,16 @@ def test_comfort_while_one_waits_is_prepared_and_played_again() -> None:
     assert [type(each) for each in resumed(world, sound_lost=True)] == [FetchDocument, StartPlayback]
 
 
+def test_a_restart_is_no_time_that_a_customer_let_pass() -> None:
+    world = outgoing(start=ask())
+    world.after(COMFORT_AFTER_S - 0.1)
+    resumed(world)
+    world.after(COMFORT_AFTER_S - 0.1)
+    assert world.all(PrepareSound) == []
+    world.after(0.2)
+    assert len(world.all(PrepareSound)) == 1
+
+
 def test_an_apology_that_was_cut_off_is_played_again_and_the_call_ends() -> None:
     world = outgoing(start=ask())
     request = world.last(FetchDocument).request

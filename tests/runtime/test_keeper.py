@@ -141,11 +141,51 @@ async def test_many_changes_are_one_row(scene: Scene) -> None:
     assert scene.disk.written == ["a"]
 
 
+async def test_an_export_that_makes_another_hurry_is_one_commit(scene: Scene) -> None:
+    class Waker(Thing):
+        def facts(self) -> Fact | None:
+            scene.keeper.hurry(Thing("woken"))
+            scene.hold("ACK")
+            return super().facts()
+
+    scene.keeper.hurry(Waker("a"))
+    await scene.disk.commit()
+    assert (scene.disk.written, scene.said, scene.disk.waiting) == (["a", "woken"], ["ACK"], [])
+    scene.hold("BYE")
+    assert scene.said == ["ACK", "BYE"]
+
+
 async def test_what_is_in_no_hurry_is_written_after_a_while(scene: Scene) -> None:
     scene.keeper.touch(Thing("a"))
     scene.keeper.touch(Thing("b"))
     await scene.disk.commit()
     assert scene.disk.written == ["a", "b"]
+
+
+async def test_one_may_wait_for_facts_that_something_else_makes_hurry(scene: Scene) -> None:
+    thing = Thing("a")
+    waiting = asyncio.ensure_future(scene.keeper.durable(thing))
+    await asyncio.sleep(0)
+    scene.keeper.hurry(thing)
+    await scene.disk.commit()
+    await asyncio.wait_for(waiting, 5)
+    assert scene.disk.written == ["a"]
+
+
+async def test_who_waits_for_facts_makes_them_hurry_after_a_while(scene: Scene) -> None:
+    waiting = asyncio.ensure_future(scene.keeper.durable(Thing("a")))
+    await scene.disk.commit()
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_waits_for_something_that_ends_waits_for_that(scene: Scene) -> None:
+    thing = Thing("a")
+    waiting = asyncio.ensure_future(scene.keeper.durable(thing))
+    await asyncio.sleep(0)
+    scene.keeper.forget(thing)
+    scene.keeper.drop("call", "a")
+    await scene.disk.commit()
+    await asyncio.wait_for(waiting, 5)
 
 
 async def test_a_deletion_is_waited_for_like_a_change(scene: Scene) -> None:

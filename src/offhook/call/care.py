@@ -91,7 +91,10 @@ class Comfort:
             stage.note("comfort.begun")
 
     def resume(self, stage: Stage, *, sound_lost: bool) -> None:
-        """See `Performer.resume`."""
+        """See `Performer.resume`. The wait begins anew where nothing is heard yet: what was waited for may have come
+        just before the restart, and what it led to may be heard already."""
+        if self.deadline is not None:
+            self.deadline = stage.after(COMFORT_AFTER_S)
         if self.playing is not None:
             self.playing.prompt.resume(stage, sound_lost=sound_lost)
 

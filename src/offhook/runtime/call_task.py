@@ -89,6 +89,11 @@ class CallTask:
         """What is on the queue."""
         return tuple(self._queue)
 
+    def settle(self) -> None:
+        """Hear what is on the queue now and not in the loop's next turn, unless that is just being done."""
+        if self._queue and not self._draining:
+            self._drain()
+
     def resume(self, end: Cause | None) -> None:
         """Of a restored call: let it say again what may have been lost, or end with a cause. What is on its queue is
         heard after that."""
@@ -104,6 +109,8 @@ class CallTask:
 
     def _drain(self) -> None:
         self._scheduled = False
+        if self._draining:
+            return
         self._draining = True
         try:
             while self._queue and not self.over:

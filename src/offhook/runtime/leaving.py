@@ -41,6 +41,10 @@ class Leaving:
             data = {"sessions": sessions, "sip": list(parts.values())}
             self._keeper.write(Fact(kind=FACT, key=call, version=VERSION, data=data))
 
+    def sessions(self) -> frozenset[SessionId]:
+        """Those that are waited for."""
+        return frozenset(self._sessions)
+
     def restore(self, fact: Fact) -> None:
         """Go on waiting for them; the endpoint has their sessions again."""
         self._follow(CallId(fact.key), fact.data["sessions"])

@@ -98,6 +98,7 @@ class LiveCall:
 
     def facts(self) -> Fact | None:
         """What a server that comes after this one needs to go on with the call; `None`: it is over."""
+        self.task.settle()
         return None if self.task.over else self.services.fact_of(self)
 
     def resume(self, end: Cause | None) -> None:

@@ -9,7 +9,7 @@ They outlive an engine too: `engine_died` and `engine_up` make them again on the
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -299,6 +299,19 @@ class MediaLegs:
     def _is_there(self, media: MediaLeg) -> bool:
         """The engine has it: what is said of one that is being made again is said when it is there."""
         return not (media.reopening or media.absent or self._is_gone(media))
+
+    def known(self) -> frozenset[engine.SessionId]:
+        """Sessions that are a leg's."""
+        return frozenset(media.session for media in self._sessions.values())
+
+    def unowned(self, wanted: Collection[engine.SessionId]) -> frozenset[engine.SessionId]:
+        """Sessions that nobody wants and nobody is closing."""
+        return frozenset(media.session for media in self._sessions.values() if not media.closing) - set(wanted)
+
+    def forget(self, session: engine.SessionId) -> None:
+        """Nobody's: nothing is told of it any more."""
+        self._settle(frozenset((session,)))
+        self._sessions.pop(session, None)
 
     # ── outliving a control process ──────────────────────────────────────────────────────────────────────────────
 

@@ -421,8 +421,9 @@ class MediaEngine:
         welcome = greeting.welcome
         if welcome is not None and len(greeting.alive) == welcome.sessions:
             self.pid = welcome.engine_pid
-            if welcome.engine_generation != self.engine_generation:
-                self.engine_generation, self.heard = welcome.engine_generation, 0
+            self.engine_generation = welcome.engine_generation
+            # Before the first of those that wait: they are numbered on, whoever acknowledged the others.
+            self.heard = welcome.highest_event - welcome.waiting_events
             self._sessions = {alive.session for alive in greeting.alive}
             self._greeting = None
             self._up.set()

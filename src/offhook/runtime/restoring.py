@@ -102,7 +102,11 @@ def keep_facts(services: Services, engine: Teller, driver: SipDriver) -> None:
         if isinstance(leg.owner, LiveCall):
             keeper.hurry(leg.owner)
 
-    legs.on_urgent = urgent
+    def changed(leg: SipLeg) -> None:
+        if isinstance(leg.owner, LiveCall):
+            keeper.touch(leg.owner)
+
+    legs.on_urgent, legs.on_changed = urgent, changed
 
     def visiting(visitor: meeting.Visitor) -> None:
         if isinstance(visitor, LiveCall):

@@ -48,6 +48,8 @@ class SipLegs:
         self._by_session: dict[SessionId, SipLeg] = {}
         self.on_urgent: Callable[[SipLeg], None] = lambda _: None
         """Told of a leg about which something is said next that cannot be taken back: it must be durable before."""
+        self.on_changed: Callable[[SipLeg], None] = lambda _: None
+        """Told of a leg of which the endpoint knows something new."""
         self.on_ended: Callable[[SessionId], None] = lambda _: None
         """Told of a session that is over on the wire too."""
 
@@ -55,6 +57,10 @@ class SipLegs:
     def live(self) -> int:
         """Legs that have a session."""
         return len(self._by_session)
+
+    def all(self) -> list[SipLeg]:
+        """Legs that have a session, ended ones whose far end has not said so among them."""
+        return list(self._by_session.values())
 
     # ── what owners ask for ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,6 +142,8 @@ class SipLegs:
             if isinstance(event, sip.Ended):
                 self.on_ended(event.session)
             return
+        if not isinstance(event, sip.Milestone):
+            self.on_changed(leg)
         match event:
             case sip.Progress():
                 self._heard_progress(leg, event)

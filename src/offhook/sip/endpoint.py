@@ -249,6 +249,10 @@ class Endpoint:
         ``ValueError`` as ``restore`` does."""
         snapshot.put(self._inside, part)
 
+    def sessions(self) -> list[SessionId]:
+        """Those whose ``Ended`` has not been told."""
+        return [SessionId(each.id) for each in self._inside.sessions.by_id.values() if not each.told_end]
+
     def counts(self) -> dict[str, int]:
         """What is kept, by its kind: what stays when nothing happens any more, and the RFC's timers have run, leaks."""
         inside = self._inside
