@@ -20,7 +20,7 @@ async def offhook(line: Line, *words: str) -> bytes:
 
 
 async def test_an_upgrade_under_a_prompt(line: Line) -> None:
-    first, second = tone(440, 4.0), tone(700, 1.0)
+    first, second = tone(440, 8.0), tone(700, 1.0)
     _, party = await line.talks(
         {"play": line.serve("/a.wav", wav(first)), "next": {"play": line.serve("/b.wav", wav(second))}},
         whenhangup=line.on("/over", ""),

@@ -136,30 +136,34 @@ async def test_disk_that_takes_no_files(line: Line, doomed: Server) -> None:
 
 @topic("trouble")
 async def test_engine_killed(line: Line, doomed: Server) -> None:
-    """The engine dies: its calls end with their cause, what was recorded is kept, and new calls work within seconds."""
+    """The engine dies: its calls go on over another one on the same ports, what was recorded is kept, and who rings
+    can still be answered.
+    """
     end, rec = line.on("/end", ""), line.on("/rec", "")
     cid, a = await line.talks({"connect": line.far(2), "recordcall": rec}, whenhangup=end)
     b = await line.rings()
     await b.pick_up()
-    ringing = await line.place(to=line.far(3), voice_start='{"play":"sound/beep"}', whenhangup=end)
+    await line.place(to=line.far(3), voice_start='{"play":"sound/beep"}', whenhangup=end)
     c = await line.rings()
     c.ring()
     said = voice(41, 1.5)
     await a.voice.say(said)
     await b.voice.hears(said[:-1600])
     os.kill(engine_pid(doomed), signal.SIGKILL)
-    await asyncio.gather(a.hung_up(), b.hung_up())
-    c.talk.respond(await line.peer.receive("CANCEL", call_id=c.talk.call_id), 200)
-    await c.refuse(487)
+    await line.hook("/rec")
+    await line.until_ready()
+    # Said again and again: nobody promises that no packet is lost while there is no engine.
+    async with asyncio.timeout(20):
+        while find(b.voice.sound(), voice(42, 0.5)).likeness < 0.9:
+            await a.voice.say(voice(42, 0.5))
+    await c.pick_up()
+    await c.voice.hears_tone(1000.0)
+    await c.hung_up()
+    await b.hang_up()
+    await a.hung_up()
     await line.hook("/end", 2)
     told = {fields["id"]: fields for fields in (dict(pairs(hook)) for hook in line.got("/end"))}
-    assert (told[cid]["state"], told[ringing["id"]]["state"]) == ("success", "failed")
+    assert told[cid]["state"] == "success"
     assert json.loads(told[cid]["actions"])[0]["connect"] == line.far(2)
-    status, shown = await doomed.v1("GET", f"/calls/{cid}")
-    assert (status, shown["cause"]) == (200, "media_lost")
     wav = dict(pairs(await line.hook("/rec")))["wav"]
     assert find(read_wav((await line.file(wav))[1]), said[:4000]).likeness > 0.8
-    await line.until_ready()
-    _, again = await line.talks({"play": "sound/beep"})
-    await again.voice.hears_tone(1000.0)
-    await again.hung_up()
