@@ -49,3 +49,16 @@ def test_ids_and_secrets() -> None:
     assert len({new_secret() for _ in range(100)}) == 100
     secret = new_secret()
     assert (len(secret), secret.upper()) == (32, secret)
+
+
+def test_data_is_sealed_each_time_anew_and_opened_by_its_own_key_alone() -> None:
+    key = ServerKey(b"a" * 32)
+    sealed = [key.seal_data(b"hush-hush") for _ in range(2)]
+    assert sealed[0] != sealed[1]
+    assert b"hush" not in sealed[0]
+    assert [key.unseal_data(each) for each in sealed] == [b"hush-hush"] * 2
+    for wrong in (b"", b"no", sealed[0][:-1], sealed[0][:-1] + b"x"):
+        with pytest.raises(KeyFileError):
+            key.unseal_data(wrong)
+    with pytest.raises(KeyFileError):
+        ServerKey(b"b" * 32).unseal_data(sealed[0])

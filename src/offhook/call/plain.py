@@ -38,34 +38,87 @@ OWN_FORM: Mapping[Any, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = Mapp
 """What flows are made of has one form, `offhook.flow.plain`, here as there."""
 
 
+Write = Callable[[Any, float], Any]
+"""A value, and how far the wall clock is ahead of the monotonic one, to plain JSON."""
+
+
 def to_plain(value: Any, as_type: Any, wall_minus_mono: float) -> Any:
     """Plain JSON for a value of `as_type`; moments become wall-clock seconds."""
+    return _writer(as_type)(value, wall_minus_mono)
+
+
+@cache
+def _writer(as_type: Any) -> Write:
+    """How values of a type are written, worked out once: a call is written several times while it lasts."""
     if as_type is Mono:
-        return value + wall_minus_mono
-    if type(value) in OWN_FORM:
-        return OWN_FORM[type(value)][0](value)
+        return lambda value, shift: value + shift
     as_type = _bare(as_type)
+    if as_type in OWN_FORM:
+        own = OWN_FORM[as_type][0]
+        return lambda value, _: own(value)
     origin = typing.get_origin(as_type)
     if origin in (typing.Union, types.UnionType):
-        member = _member_of(value, as_type)
-        plain = to_plain(value, member, wall_minus_mono)
-        return {KIND: type(value).__name__, **plain} if is_dataclass(value) else plain
+        return _union_writer(as_type)
     if is_dataclass(as_type):
-        hints = _hints(_class(as_type))
-        return {f.name: to_plain(getattr(value, f.name), hints[f.name], wall_minus_mono) for f in fields(as_type)}
+        return _dataclass_writer(_class(as_type))
     if origin in (tuple, list):
-        item = typing.get_args(as_type)[0]
-        return [to_plain(each, item, wall_minus_mono) for each in value]
+        item = _writer(typing.get_args(as_type)[0])
+        return lambda value, shift: [item(each, shift) for each in value]
     if origin is frozenset:
-        return sorted(value)
+        return lambda value, _: sorted(value)
     if _is_mapping(origin):
-        key, item = typing.get_args(as_type)
-        return [[to_plain(k, key, 0.0), to_plain(v, item, wall_minus_mono)] for k, v in value.items()]
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.isoformat()
+        key, item = map(_writer, typing.get_args(as_type))
+        return lambda value, shift: [[key(k, 0.0), item(v, shift)] for k, v in value.items()]
+    if isinstance(as_type, type) and issubclass(as_type, Enum):
+        return lambda value, _: value.value
+    if as_type is datetime:
+        return lambda value, _: value.isoformat()
+    return _as_it_is
+
+
+def _as_it_is(value: Any, _shift: float) -> Any:
     return value
+
+
+def _dataclass_writer(cls: type) -> Write:
+    """Its fields are looked at when the first one is written: classes may hold each other."""
+    parts: list[tuple[str, Write | None]] = []
+
+    def write(value: Any, shift: float) -> Any:
+        if not parts:
+            hints = _hints(cls)
+            writers = ((f.name, _writer(hints[f.name])) for f in fields(cls))
+            parts.extend((name, None if writer is _as_it_is else writer) for name, writer in writers)
+        plain = {}
+        for name, writer in parts:
+            found = getattr(value, name)
+            plain[name] = found if writer is None else writer(found, shift)
+        return plain
+
+    return write
+
+
+def _union_writer(union: Any) -> Write:
+    by_class: dict[type, Write] = {type(None): _as_it_is}
+
+    def write(value: Any, shift: float) -> Any:
+        writer = by_class.get(type(value))
+        if writer is None:
+            writer = by_class[type(value)] = _member_writer(value, union)
+        return writer(value, shift)
+
+    return write
+
+
+def _member_writer(value: Any, union: Any) -> Write:
+    cls = type(value)
+    if cls in OWN_FORM:
+        own = OWN_FORM[cls][0]
+        return lambda each, _: own(each)
+    writer = _writer(_member_of(value, union))
+    if not is_dataclass(cls):
+        return writer
+    return lambda each, shift: {KIND: cls.__name__, **writer(each, shift)}
 
 
 def from_plain(plain: Any, as_type: Any, wall_minus_mono: float) -> Any:

@@ -7,6 +7,7 @@ machine. The data is what JSON can say; octets are kept one character each (Lati
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -23,23 +24,42 @@ Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 def to_plain(value: object) -> Plain:
     """A value as plain data. Raises ``TypeError`` for what cannot be kept."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, (Uri, NameAddr)):
-        return str(value)
-    if isinstance(value, (Request, Response)):
-        return value.encode().decode("latin-1")
-    if isinstance(value, Enum):
-        return to_plain(value.value)
-    if isinstance(value, (list, tuple)):
-        return [to_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {_text_key(key): to_plain(item) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} cannot be kept as plain data")
+    kind: type[Any] = type(value)
+    if kind in _LEAVES:
+        return value  # type: ignore[return-value]
+    writer = _WRITERS.get(kind)
+    if writer is None:
+        writer = _WRITERS[kind] = _writer(kind)
+    return writer(value)
+
+
+_LEAVES = frozenset((type(None), bool, int, float, str))
+
+
+_WRITERS: dict[type[Any], Callable[[Any], Plain]] = {}
+
+
+def _writer(kind: type[Any]) -> Callable[[Any], Plain]:
+    """How values of a class are written, worked out once: a session is written several times while it lasts."""
+    if issubclass(kind, (Uri, NameAddr)):
+        return str
+    if issubclass(kind, (Request, Response)):
+        return lambda value: value.encode().decode("latin-1")
+    if issubclass(kind, Enum):
+        return lambda value: to_plain(value.value)
+    for plain in (bool, int, float, str):
+        if issubclass(kind, plain):
+            return lambda value: value
+    if issubclass(kind, bytes):
+        return lambda value: value.decode("latin-1")
+    if issubclass(kind, (list, tuple)):
+        return lambda value: [to_plain(item) for item in value]
+    if issubclass(kind, dict):
+        return lambda value: {_text_key(key): to_plain(item) for key, item in value.items()}
+    if is_dataclass(kind):
+        names = tuple(field.name for field in fields(kind))
+        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+    raise TypeError(f"{kind.__name__} cannot be kept as plain data")
 
 
 def from_plain(kind: type[T], data: Plain) -> T:

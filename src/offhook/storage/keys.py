@@ -2,6 +2,8 @@
 
 API secrets are kept as HMAC-SHA-256 under the key: they have 128 random bits or more, so a slow hash would add nothing,
 and the code is found by look-up. Secrets that an API must show again are sealed with Fernet under a key derived apart.
+What is written many times a second, and for this server alone, is sealed with AES-GCM, which takes a twentieth of the
+time.
 """
 
 import base64
@@ -11,13 +13,16 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 __all__ = ["KEY_FILE", "KeyFileError", "ServerKey", "new_id", "new_secret"]
 
 KEY_FILE = "server.key"
 KEY_BYTES = 32
 SECRET_BYTES = 16
+NONCE_BYTES = 12
 
 
 class KeyFileError(Exception):
@@ -39,6 +44,7 @@ class ServerKey:
 
     def __init__(self, key: bytes) -> None:
         self._check_key = hmac.digest(key, b"offhook check", "sha256")
+        self._data = AESGCM(hmac.digest(key, b"offhook data", "sha256"))
         self._fernet = Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"offhook seal", "sha256")))
 
     @classmethod
@@ -72,6 +78,18 @@ class ServerKey:
     def seal(self, secret: str) -> bytes:
         """Encrypts a secret that must be shown again."""
         return self._fernet.encrypt(secret.encode())
+
+    def seal_data(self, data: bytes) -> bytes:
+        """Encrypts what only a server reads again. The nonce of 96 bits is chance (NIST SP 800-38D, 8.2.2)."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._data.encrypt(nonce, data, None)
+
+    def unseal_data(self, sealed: bytes) -> bytes:
+        """The data again. Raises `KeyFileError` if it was sealed under another key, or is damaged."""
+        try:
+            return self._data.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            raise KeyFileError(f"what was sealed is damaged, or of another {KEY_FILE}") from None
 
     def unseal(self, sealed: bytes) -> str:
         """The secret again. Raises `KeyFileError` if it was sealed under another key."""
