@@ -201,6 +201,7 @@ class Server:
             directory=storage.directory,
             base_url=self._base_url,
             retention=timedelta(days=settings.recording_retention_days),
+            link_key=storage.key.link_key,
             mask_digits=settings.mask_digits,
         )
         left = storage.read_blocking(lambda connection: left_over(connection, HELD_MOST))

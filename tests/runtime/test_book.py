@@ -40,6 +40,7 @@ def made(storage: Storage, base_url: str = "http://voice.example", *, mask_digit
         directory=storage.directory,
         base_url=lambda: base_url,
         retention=timedelta(days=30),
+        link_key=storage.key.link_key,
         mask_digits=mask_digits,
     )
 

@@ -171,6 +171,7 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
                 directory=storage.directory,
                 base_url=lambda: BASE_URL,
                 retention=timedelta(days=30),
+                link_key=storage.key.link_key,
             ),
             routing=Routing(
                 directory=storage.directory,

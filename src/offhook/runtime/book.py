@@ -47,14 +47,17 @@ class Book:
         directory: Directory,
         base_url: Callable[[], str],
         retention: timedelta,
+        link_key: Callable[[str], str],
         mask_digits: bool = False,
     ) -> None:
-        """`mask_digits`: keys that callers press are not kept."""
+        """`link_key`: what an open link to a thing of that name bears. `mask_digits`: keys that callers press are not
+        kept."""
         self._records = records
         self._writer = writer
         self._directory = directory
         self._base_url = base_url
         self._retention = retention
+        self._link_key = link_key
         self._mask_digits = mask_digits
         self._last: OrderedDict[CallId, int] = OrderedDict()
         """The newest entry of every live call, and of those that ended lately (posts that are owed come after)."""
@@ -110,8 +113,10 @@ class Book:
             row = replace(row, actions=without_digits(row.actions))
         self._records.save_call(row)
 
-    def recorded(self, owner: str, call: CallId, index: int, path: Path, closed: RecordingClosed) -> str:
-        """A recording of the customer's. Returns its URL."""
+    def recorded(
+        self, owner: str, call: CallId, index: int, path: Path, closed: RecordingClosed, *, open_link: bool = False
+    ) -> str:
+        """A recording of the customer's. Returns its URL; an open one can be fetched by whoever has it."""
         created = datetime.now(UTC)
         self._records.save_recording(
             RecordingRow(
@@ -125,7 +130,9 @@ class Book:
                 expires=created + self._retention,
             )
         )
-        return f"{self._base_url()}/a1/recordings/{elks_words.recording_id(call, index)}.wav"
+        name = elks_words.recording_id(call, index)
+        key = f"?key={self._link_key(name)}" if open_link else ""
+        return f"{self._base_url()}/a1/recordings/{name}.wav{key}"
 
     def draw(self, owner: str, call: CallId, amount: int) -> bool:
         """Take money for a call. False: the balance no longer bears it (what was used is still owed)."""

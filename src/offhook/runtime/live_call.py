@@ -393,7 +393,10 @@ class LiveCall:
     def _given_out(self, path: Path, closed: RecordingClosed) -> tuple[int, str]:
         index = self.recordings_made
         self.recordings_made += 1
-        return index, self.services.book.recorded(self.caller.account, self.id, index, path, closed)
+        url = self.services.book.recorded(
+            self.caller.account, self.id, index, path, closed, open_link=self.dialect.open_links
+        )
+        return index, url
 
     # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,7 @@ __all__ = ["OwnRecordings"]
 
 SETTLE_S = 2.0
 """For the row of one that was made a moment ago."""
-_PATH = re.compile(r"/a1/recordings/c([0-9a-f]{32})-r([0-9]{1,4})\.wav")
+_PATH = re.compile(r"/a1/recordings/c([0-9a-f]{32})-r([0-9]{1,4})\.wav(?:\?key=[0-9a-f]*)?")
 
 
 class OwnRecordings:

@@ -44,6 +44,7 @@ class ServerKey:
 
     def __init__(self, key: bytes) -> None:
         self._check_key = hmac.digest(key, b"offhook check", "sha256")
+        self._link_key = hmac.digest(key, b"offhook link", "sha256")
         self._data = AESGCM(hmac.digest(key, b"offhook data", "sha256"))
         self._fernet = Fernet(base64.urlsafe_b64encode(hmac.digest(key, b"offhook seal", "sha256")))
 
@@ -74,6 +75,10 @@ class ServerKey:
     def matches(self, secret: str, kept: bytes) -> bool:
         """Whether `kept` is of `secret`, in constant time."""
         return hmac.compare_digest(self.hash(secret), kept)
+
+    def link_key(self, name: str) -> str:
+        """What a link to one thing bears, so that whoever has the link needs no credentials: 128 bits, in hex."""
+        return hmac.digest(self._link_key, name.encode(), "sha256")[:16].hex()
 
     def seal(self, secret: str) -> bytes:
         """Encrypts a secret that must be shown again."""

@@ -25,3 +25,31 @@ def test_seconds_are_whole() -> None:
 async def test_names_lead_nowhere_else(world: World, name: str) -> None:
     reply = await ask(world.app(), "GET", f"/a1/recordings/{name}", headers=basic(MAIN, SECRET))
     assert reply.status == 404
+
+
+async def test_an_open_link_needs_no_credentials_and_opens_one_recording_alone(world: World) -> None:
+    for number in ("0", "1"):
+        world.give(f"recording {number}")
+    await world.storage.writer.flush()
+    app, name = world.app(), f"{NONE}-r0"
+    key = world.storage.key.link_key(name)
+    opened = await ask(app, "GET", f"/a1/recordings/{name}.wav?key={key}")
+    assert (opened.status, opened.headers["content-type"]) == (200, "audio/wav")
+    for target in (
+        f"/a1/recordings/{NONE}-r1.wav?key={key}",
+        f"/a1/recordings/{name}.wav?key={key[:-1]}",
+        f"/a1/recordings/{name}.wav?key=",
+        f"/a1/recordings/{name}.wav?key=\u00e9&key={key}",
+        f"/a1/recordings/{name}?key={key}",
+        f"/a1/calls?key={key}",
+    ):
+        assert (await ask(app, "GET", target)).status == 401, target
+    assert (await ask(app, "POST", f"/a1/recordings/{name}.wav?key={key}")).status == 401
+
+
+async def test_an_open_link_ends_with_its_recording(world: World) -> None:
+    world.give("recording 0 main expired")
+    await world.storage.writer.flush()
+    name = f"{NONE}-r0"
+    reply = await ask(world.app(), "GET", f"/a1/recordings/{name}.wav?key={world.storage.key.link_key(name)}")
+    assert reply.status == 401

@@ -31,6 +31,10 @@ class Dialect(Protocol):
         """The word for it in settings (`--dialect`) and on numbers."""
 
     @property
+    def open_links(self) -> bool:
+        """Whether its customers fetch recordings by the link alone, without credentials."""
+
+    @property
     def apology(self) -> Sound:
         """What a caller hears before a call is ended because its web application failed."""
 

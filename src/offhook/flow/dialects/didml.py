@@ -24,6 +24,7 @@ class Didml:
 
     name: str = "didml"
     apology: Sound = SORRY
+    open_links: bool = True
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `didml_reading.read`."""

@@ -24,6 +24,7 @@ class Elks:
 
     name: str = "elks"
     apology: Sound = SORRY
+    open_links: bool = False
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `elks_reading.read`."""

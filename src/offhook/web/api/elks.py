@@ -91,6 +91,8 @@ class ElksApi:
         credentials = basic_credentials(scope)
         account = None if credentials is None else self._elks.storage.directory.authenticate(*credentials)
         if account is None:
+            account = await elks_recordings.linked(self._elks, scope)
+        if account is None:
             return CHALLENGE
         parts = [part for part in scope["path"].split("/") if part][1:]
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

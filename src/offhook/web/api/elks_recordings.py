@@ -1,20 +1,24 @@
 """`/a1/recordings`: list, show, and the WAV itself. Spec: 46elks `get-recordings`, `get-recording-id`."""
 
+import hmac
 import re
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.responses import FileResponse
+from starlette.types import Scope
 
 from offhook.flow.dialects.elks_words import call_id, recording_id, stored_time
 from offhook.flow.view import CallId
 from offhook.storage.directory import utc_now
 from offhook.storage.records import recording_by_id, recordings_page
-from offhook.storage.rows import RecordingRow
+from offhook.storage.rows import AccountRow, RecordingRow
 from offhook.web.api.elks_calls import settled
 from offhook.web.api.elks_request import Bounds, Elks, ElksRequest, not_found, paged
 
-__all__ = ["handle", "recording_object"]
+__all__ = ["handle", "linked", "recording_object"]
 
+_PATH = re.compile(r"/a1/recordings/c([0-9a-f]{32})-r([0-9]{1,4})\.wav")
 _NAME = re.compile(r"c([0-9a-f]{32})-r([0-9]{1,4})(\.wav)?")
 
 
@@ -34,6 +38,21 @@ async def handle(elks: Elks, request: ElksRequest) -> dict[str, Any] | None:
             return None
         case _:
             raise not_found()
+
+
+async def linked(elks: Elks, scope: Scope) -> AccountRow | None:
+    """Whose recording it is that a link asks for which needs no credentials; `None`: no such link."""
+    keys = parse_qs(scope["query_string"].decode("latin-1")).get("key", [])
+    match = _PATH.fullmatch(scope["path"].lower())
+    if scope["method"] not in ("GET", "HEAD") or match is None or len(keys) != 1:
+        return None
+    name = recording_id(CallId(match[1]), int(match[2]))
+    if not hmac.compare_digest(elks.storage.key.link_key(name).encode(), keys[0].encode()):
+        return None
+    await settled(elks)
+    now = utc_now()
+    row = await elks.storage.read(lambda connection: recording_by_id(connection, match[1], int(match[2]), now))
+    return None if row is None else elks.storage.directory.account(row.owner)
 
 
 def recording_object(row: RecordingRow) -> dict[str, Any]:
