@@ -314,3 +314,24 @@ async def test_what_an_export_writes_goes_with_it(scene: Scene) -> None:
     scene.keeper.hurry(Writing("b"))
     await scene.disk.commit()
     assert scene.disk.written == ["a owes", "a", "b owes", "b"]
+
+
+async def test_what_is_written_without_haste_is_made_to_hurry_by_what_is_held_for_it(scene: Scene) -> None:
+    scene.keeper.write(Fact(kind="call", key="a", version=1, data={}), hurried=False)
+    await asyncio.sleep(0)
+    assert not scene.disk.waiting
+    scene.hold("INVITE")
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["INVITE"]
+
+
+async def test_a_few_commits_follow_each_other_at_once_and_more_share_one(scene: Scene) -> None:
+    loop = asyncio.get_running_loop()
+    for number in range(keeping.BURST):
+        scene.keeper.hurry(Thing(str(number)))
+        await scene.disk.commit()
+    begun = scene.keeper._begun[0]
+    scene.keeper.hurry(Thing("more"))
+    await scene.disk.commit()
+    assert loop.time() >= begun + keeping.BURST * keeping.GAP_S - 0.001

@@ -11,6 +11,7 @@ calls are worth more than the promise to survive a crash that has not come.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
@@ -30,8 +31,10 @@ AWAITED_AFTER_S = 0.03
 """Whoever waits for facts that nothing else makes hurry by then, makes them hurry: a call that is placed has its INVITE
 ready before, and one commit is enough for both."""
 GAP_S = 0.005
-"""At least this lies between two commits for those in a hurry, so that many calls share one: each costs half a
-millisecond of the loop's time beside its rows."""
+"""On average at least this lies between two commits for those in a hurry, so that many calls share one: each costs half
+a millisecond of the loop's time beside its rows."""
+BURST = 8
+"""So many may follow each other at once: a call by itself needs two or three before its INVITE or answer leaves."""
 HOLD_MOST_S = 1.0
 """Beyond this nothing waits for the disk any more."""
 
@@ -64,7 +67,8 @@ class Keeper:
         self._flying: Future[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._begun = float("-inf")
+        self._begun: deque[float] = deque(maxlen=BURST)
+        """When the last commits for those in a hurry began."""
         self._sweeping: asyncio.TimerHandle | None = None
         self._stuck = False
         self._heard = 0
@@ -90,13 +94,14 @@ class Keeper:
         self._ahead[kept] = None
         self._arm()
 
-    def write(self, fact: Fact) -> None:
+    def write(self, fact: Fact, *, hurried: bool = True) -> None:
         """Put facts at once, for a caller that writes what belongs to them within `Writer.together`; what is held from
-        now on depends on them."""
+        now on depends on them. Not `hurried`: they go with the next commit, which whatever is held makes hurry."""
         self._take(self._ahead)
         self._facts.save(fact)
         self._unflushed = True
-        self._arm()
+        if hurried:
+            self._arm()
 
     def drop(self, kind: str, key: str) -> None:
         """It is over: the same for a deletion."""
@@ -117,6 +122,7 @@ class Keeper:
             say()
         else:
             self._held.append(say)
+            self._arm()
 
     def heard(self, number: int) -> None:
         """An event of the media engine was dealt with."""
@@ -188,7 +194,8 @@ class Keeper:
 
     def _arm(self) -> None:
         if self._next is None and self._flying is None and not self._closed:
-            wait_s = self._begun + GAP_S - self._loop.time()
+            earliest = self._begun[0] + BURST * GAP_S if len(self._begun) == BURST else 0.0
+            wait_s = earliest - self._loop.time()
             # Never in this turn: what else happens in it is worth the same commit.
             self._next = (
                 self._loop.call_later(wait_s, self._commit) if wait_s > 0 else self._loop.call_soon(self._commit)
@@ -202,7 +209,7 @@ class Keeper:
         self._next = None
         covered = self._heard if not self._touched else self._acknowledged
         self._unflushed = False
-        self._begun = self._loop.time()
+        self._begun.append(self._loop.time())
         self._leaving, self._held = self._leaving + self._held, []
         self._flying = flying = self._writer.flushed()
         self._overdue = self._loop.call_later(HOLD_MOST_S, self._late)

@@ -186,7 +186,7 @@ class LiveCall:
         with self.services.book.together():
             yield
             if self._owing and (fact := self.facts()) is not None:
-                self.services.keeper.write(fact)
+                self.services.keeper.write(fact, hurried=False)
             self._owing = False
         self.services.keeper.touch(self)
 
