@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 from tests.support.sip_party import DEADLINE_S, Party, description, driven, party
@@ -38,6 +39,33 @@ async def test_a_call_from_the_first_word_to_the_last() -> None:
         alice.say()
         assert (await bob.wait(sip.RemoteHungUp)).how is sip.HangUpKind.BYE
         assert (await alice.wait(sip.Ended)).session == session
+
+
+async def test_what_is_heard_is_dealt_with_before_it_is_answered() -> None:
+    """A 200 to a BYE waits for the facts that the BYE leads to, so these must be known when it is held."""
+    async with party() as alice, party() as bob:
+        session = alice.call(bob.address, offer=description(30_000))
+        invite = await bob.wait(sip.IncomingInvite)
+        bob.endpoint.answer(invite.session, description(30_002), now())
+        bob.say()
+        await alice.wait(sip.Answered)
+        await bob.wait(sip.Established)
+        order: list[str] = []
+        heard, held = bob.driver.on_event, bob.driver.hold
+
+        def hear(event: sip.Event) -> None:
+            order.append(type(event).__name__)
+            heard(event)
+
+        def hold(say: Callable[[], None]) -> None:
+            order.append("held")
+            held(say)
+
+        bob.driver.on_event, bob.driver.hold = hear, hold
+        alice.endpoint.hang_up(session, now())
+        alice.say()
+        await alice.wait(sip.Ended)
+        assert order.index("RemoteHungUp") < order.index("held")
 
 
 async def test_a_stream_is_opened_when_it_is_needed_and_its_refusal_is_heard() -> None:

@@ -136,22 +136,32 @@ class SipDriver:
         await self.sockets.close()
 
     def pump(self) -> None:
-        """Drain the polls. Events that make the application speak again are drained in the same turn."""
+        """Drain the polls. Events that make the application speak again are drained in the same turn.
+
+        Events go first: what is said may have to wait for the facts that they lead to. A stream is closed behind the
+        answer that says why.
+        """
         if self._pumping or self._closed or not self._begun:
             return
         endpoint = self.endpoint
         self._pumping = True
         try:
+            closing: list[Hop] = []
             while True:
-                while (out := endpoint.poll_transmit()) is not None:
-                    if out[0].startswith(BINDING):
-                        self.hold(partial(self.sockets.send, *out))
+                while (event := endpoint.poll_event()) is not None:
+                    if isinstance(event, CloseHop):
+                        closing.append(event.hop)
                     else:
-                        self.sockets.send(*out)
-                event = endpoint.poll_event()
-                if event is None:
+                        self._take(event)
+                out = endpoint.poll_transmit()
+                if out is None:
                     break
-                self._take(event)
+                if out[0].startswith(BINDING):
+                    self.hold(partial(self.sockets.send, *out))
+                else:
+                    self.sockets.send(*out)
+            for hop in closing:
+                self.sockets.close_hop(hop)
         finally:
             self._pumping = False
         self._rearm()
@@ -161,8 +171,6 @@ class SipDriver:
             task = asyncio.get_running_loop().create_task(self._resolve(event))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif isinstance(event, CloseHop):
-            self.sockets.close_hop(event.hop)
         elif isinstance(event, StrayMessage):
             self.strays[event.kind.value] = self.strays.get(event.kind.value, 0) + 1
         else:
