@@ -123,3 +123,37 @@ async def test_a_recording_is_heard_of_again(storage: Storage) -> None:
         )  # fmt: skip
         await x.over()
         assert len((await x.row(view.id)).recordings) == 1
+
+
+async def test_a_recording_that_a_server_died_before_it_could_begin_begins(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial('{"record":"http://127.0.0.1:9/recorded","silencedetection":"no"}')
+        await x.far_answers()
+        while not x.line.all(engine.StartRecording):
+            await x.line.more()
+        start, live = x.line.last(engine.StartRecording), x.board.live[view.id]
+        (recording,) = live.recordings.values()
+        recording.paused = True
+        fact = call_fact(live)
+        forgotten(x)
+        x.line.sent.clear()
+        restored = taken_up(x, through_json(fact))
+        (again,) = restored.recordings.values()
+        assert (again.paused, again.stopping, again.path) == (True, False, recording.path)
+        found = said.SessionAlive(
+            session=start.session, local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=("127.0.0.1", 9),
+            direction=engine.Direction.SEND_RECV, bridged_with=engine.NO_SESSION, mix=engine.MixId(0),
+            playback=engine.PlaybackId(0), recordings=(),
+        )  # fmt: skip
+        x.services.media.expect([found])
+        restored.resume(None)
+        x.services.media.reconcile([found])
+        assert x.line.sent == [start, engine.PauseRecording(recording=start.recording, paused=True)]
+        x.board.hang_up(view.id)
+        x.line.tell(
+            said.RecordingEnded(
+                recording=start.recording, session=start.session, reason=said.RecordingEnd.STOPPED,
+                duration_ms=1000, voiced_ms=1000, bytes=16_044, detail="",
+            )
+        )  # fmt: skip
+        await x.over()

@@ -13,13 +13,14 @@ def test_an_export_says_all_that_a_restored_session_must_know() -> None:
     other = MediaLeg(engine.SessionId(8), call.LegId(1), posted.append)
     media = MediaLeg(engine.SessionId(7), call.LegId(0), posted.append, address=("127.0.0.1", 20_000), rtcp_port=20_001)
     media.playing[call.PlaybackId(3)] = Playback(("/a", "/b"), 0)
-    media.sending.add(call.RequestId(9))
+    media.sending[call.RequestId(9)] = "12p"
+    media.stopping.add(call.PlaybackId(3))
     media.partner, media.mix, media.muted = other, (engine.MixId(5), True), True
     data = json.loads(json.dumps(media.export()))
     assert data["partner"] == 8
     back = MediaLeg.restore(data, call.LegId(0), posted.append)
     assert (back.session, back.address, back.rtcp_port) == (7, ("127.0.0.1", 20_000), 20_001)
-    assert (back.playing, back.sending) == (media.playing, media.sending)
+    assert (back.playing, back.stopping, back.sending) == (media.playing, {3}, {9: "12p"})
     assert (back.mix, back.muted) == (media.mix, True)
 
 

@@ -1,51 +1,19 @@
 """Between calls and the engine: identifiers, ends that always come, and what is left when the engine is not."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
-from tests.support.engine_line import Line, statistics
+from tests.support.engine_line import statistics
+from tests.support.media_scene import P1, P2, A, B, Scene
 
 from offhook.call import commands as call
 from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
 from offhook.runtime import media_legs
-from offhook.runtime.media_legs import LAST_ID, MediaLeg, MediaLegs, RecordingClosed
-
-A, B = call.LegId(0), call.LegId(1)
-P1, P2 = call.PlaybackId(1), call.PlaybackId(2)
-
-
-class Scene:
-    """Two calls' worth of legs on one engine, and what was told of them."""
-
-    def __init__(self, *, opens: bool = True, first_id: int = 1) -> None:
-        self.line = Line(opens=opens)
-        self.legs = MediaLegs(self.line, "127.0.0.1", first_id=first_id)
-        self.line.tell = self.legs.handle
-        self.posted: list[happened.Event] = []
-        self.told: list[tuple[str, MediaLeg]] = []
-        self.closings: list[RecordingClosed] = []
-
-    def open(self, leg: call.LegId = A, near: MediaLeg | None = None) -> MediaLeg:
-        return self.legs.open(
-            leg,
-            self.posted.append,
-            on_open=lambda media: self.told.append(("open", media)),
-            on_lost=lambda media: self.told.append(("lost", media)),
-            near=near,
-        )
-
-    def record(self, media: MediaLeg, path: str = "/dev/null/x.wav") -> do.RecordingId:
-        number = self.legs.new_recording()
-        self.legs.record(number, media, path, both=True, max_s=None, silence_s=None, on_closed=self.closings.append)
-        return number
-
-    def of(self, what: str) -> list[MediaLeg]:
-        return [media for word, media in self.told if word == what]
+from offhook.runtime.media_legs import LAST_ID, MediaLeg, RecordingClosed
 
 
 @pytest.fixture
@@ -407,165 +375,6 @@ def test_only_the_sessions_that_died_are_lost(scene: Scene) -> None:
     assert scene.legs.counts()["playbacks"] == 1
 
 
-# ── outliving a control process ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def alive(session: int, *, playback: int = 0, recordings: tuple[int, ...] = ()) -> said.SessionAlive:
-    """What an engine that lives on says of a session."""
-    return said.SessionAlive(
-        session=do.SessionId(session), local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=None,
-        direction=do.Direction.SEND_RECV, bridged_with=do.NO_SESSION, mix=do.MixId(0),
-        playback=do.PlaybackId(playback), recordings=tuple(do.RecordingId(each) for each in recordings),
-    )  # fmt: skip
-
-
-class Restored(Scene):
-    """A session that an earlier process had, which knew of the engine's events up to number 10."""
-
-    def __init__(self, **more: object) -> None:
-        super().__init__(first_id=1000)
-        data = {
-            "session": 7, "address": ["127.0.0.1", 20_000], "rtcp_port": 20_001, "playing": [[1, ["/x"], 1]],
-            "sending": [2], "partner": 0, "mix": None, "muted": False,
-        }  # fmt: skip
-        self.media = self.legs.restore({**data, **more}, A, self.posted.append, after=10)
-        self.media.on_lost = lambda media: self.told.append(("lost", media))
-        self.line.heard = 11
-
-    def played(self, playback: int, reason: said.PlaybackEnd = said.PlaybackEnd.FINISHED) -> None:
-        self.line.tell(
-            said.PlaybackEnded(
-                session=self.media.session, playback=do.PlaybackId(playback), reason=reason, played_ms=20, detail=""
-            )
-        )
-
-    def pressed(self, digit: str, number: int) -> None:
-        self.line.heard = number
-        self.line.tell(
-            said.Digit(session=self.media.session, digit=digit, duration_ms=100, source=said.DigitSource.EVENT, at_us=0)
-        )
-
-
-def test_what_the_facts_know_of_is_not_heard_twice() -> None:
-    scene = Restored()
-    scene.pressed("1", 10)
-    scene.pressed("2", 11)
-    assert scene.posted == [happened.DigitPressed(leg=A, digit="2", duration_ms=100)]
-
-
-def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
-    scene = Restored(sending=[])
-    scene.legs.expect([alive(7, playback=1)])
-    scene.legs.reconcile([alive(7, playback=1)])
-    assert (scene.line.sent, scene.posted) == ([], [])
-    scene.played(1)
-    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
-
-
-def test_what_ended_without_a_word_is_told_as_ended() -> None:
-    scene = Restored(sending=[])
-    scene.legs.expect([alive(7)])
-    scene.legs.reconcile([alive(7)])
-    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
-
-
-def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() -> None:
-    scene = Restored(playing=[], sending=[])
-    scene.legs.expect([alive(7, playback=2)])
-    scene.played(1)
-    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(5), reason=said.DigitsEnd.SENT))
-    assert scene.posted == []
-    scene.legs.play(scene.media, P1, ["/x"], 1)
-    scene.legs.send_digits(scene.media, call.RequestId(5), "1")
-    assert scene.posted == [
-        happened.PlaybackEnded(leg=A, playback=P1, failed=False),
-        happened.DigitsSent(leg=A, request=call.RequestId(5)),
-    ]
-    scene.legs.play(scene.media, P2, ["/y"], 1)
-    assert scene.line.sent == [], "it plays already"
-    scene.played(2)
-    assert scene.posted[-1] == happened.PlaybackEnded(leg=A, playback=P2, failed=False)
-    scene.legs.play(scene.media, call.PlaybackId(3), ["/z"], 1)
-    assert scene.line.last(do.Play).files == ("/z",)
-
-
-@pytest.mark.parametrize("told", [False, True])
-def test_what_facts_tell_of_and_the_engine_was_never_told_is_said(told: bool) -> None:
-    scene = Restored(playing=[], sending=[])
-    media = scene.media
-    other = scene.legs.restore(media.export() | {"session": 8, "partner": 7}, B, scene.posted.append, after=10)
-    media.remote = do.SetRemote(
-        session=media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
-    )
-    media.muted = not told
-    found = [alive(7), alive(8)]
-    if told:
-        found[0] = replace(found[0], remote=("127.0.0.1", 9), bridged_with=other.session)
-        found[1] = replace(found[1], bridged_with=media.session)
-    scene.legs.expect(found)
-    scene.legs.reconcile(found)
-    mute, bridge = do.Mute(session=media.session, muted=True), do.Bridge(a=media.session, b=other.session)
-    assert scene.line.sent == ([] if told else [media.remote, mute, bridge])
-
-
-def test_a_session_that_nobody_knows_is_closed() -> None:
-    scene = Restored(playing=[], sending=[])
-    scene.legs.expect([alive(7), alive(8)])
-    scene.legs.reconcile([alive(7), alive(8)])
-    assert [each.session for each in scene.line.all(do.CloseSession)] == [8]
-
-
-def test_a_session_whose_engine_died_too_is_lost_with_its_recording(tmp_path: Path) -> None:
-    scene = Restored()
-    path = tmp_path / "r.wav"
-    path.write_bytes(bytes(44 + 16_000))
-    scene.legs.restore_recording(do.RecordingId(9), scene.media, str(path), scene.closings.append)
-    scene.legs.expect([])
-    scene.legs.play(scene.media, P2, ["/y"], 1)
-    assert scene.line.sent == []
-    scene.legs.reconcile([])
-    assert scene.of("lost") == [scene.media]
-    assert [each.duration_ms for each in scene.closings] == [1000]
-    assert not any(scene.legs.counts().values())
-
-
-def test_a_leg_that_is_let_go_when_its_engine_is_gone_is_gone_at_once() -> None:
-    scene = Restored()
-    scene.legs.expect([])
-    ended: list[MediaLeg] = []
-    scene.legs.close(scene.media, ended.append)
-    assert ended == [scene.media]
-    assert scene.line.sent == []
-
-
-def test_a_leg_that_is_let_go_when_its_engine_is_gone_has_its_recording_closed(tmp_path: Path) -> None:
-    scene = Restored()
-    path = tmp_path / "r.wav"
-    path.write_bytes(bytes(44 + 16_000))
-    scene.legs.restore_recording(do.RecordingId(9), scene.media, str(path), scene.closings.append)
-    scene.legs.expect([])
-    scene.legs.close(scene.media)
-    assert [each.duration_ms for each in scene.closings] == [1000]
-    assert not any(scene.legs.counts().values())
-
-
-def test_a_recording_goes_on_and_its_end_is_told_and_one_that_ended_unheard_is_closed(tmp_path: Path) -> None:
-    scene = Restored(playing=[], sending=[])
-    for number in (8, 9):
-        scene.legs.restore_recording(
-            do.RecordingId(number), scene.media, str(tmp_path / f"{number}.wav"), scene.closings.append
-        )
-    scene.legs.reconcile([alive(7, recordings=(9,))])
-    assert [each.duration_ms for each in scene.closings] == [0]
-    scene.line.tell(
-        said.RecordingEnded(
-            recording=do.RecordingId(9), session=scene.media.session, reason=said.RecordingEnd.STOPPED,
-            duration_ms=500, voiced_ms=400, bytes=8044, detail="",
-        )
-    )  # fmt: skip
-    assert [each.duration_ms for each in scene.closings] == [0, 500]
-
-
 # ── outliving an engine ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -635,60 +444,3 @@ async def test_a_port_that_another_has_taken_loses_its_leg() -> None:
     scene.legs.engine_up()
     scene.line.failed(media.session)
     assert scene.of("lost") == [media]
-
-
-# ── rooms that outlive a control process ─────────────────────────────────────────────────────────────────────────────
-
-
-def bridged(scene: Restored, found: int) -> MediaLeg:
-    """A partner of the restored session; the engine has the two joined, or not."""
-    data = {**scene.media.export(), "session": 8, "address": ["127.0.0.1", 20_002], "playing": [], "partner": 7}
-    other = scene.legs.restore(data, B, scene.posted.append, after=10)
-    mine, theirs = alive(7, playback=1), alive(8)
-    if found:
-        mine, theirs = replace(mine, bridged_with=do.SessionId(8)), replace(theirs, bridged_with=do.SessionId(7))
-    scene.legs.expect([mine, theirs])
-    return other
-
-
-def test_two_whom_an_adopted_engine_still_has_joined_are_not_joined_anew() -> None:
-    scene = Restored()
-    other = bridged(scene, found=1)
-    scene.legs.join(scene.media, other)
-    assert scene.line.sent == []
-    scene.legs.part(scene.media, other)
-    scene.legs.join(other, scene.media)
-    bridge = do.Bridge(a=do.SessionId(8), b=do.SessionId(7))
-    assert scene.line.sent == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8)), bridge]
-
-
-def test_two_whom_the_engine_has_not_joined_are_joined() -> None:
-    scene = Restored()
-    other = bridged(scene, found=0)
-    scene.legs.join(scene.media, other)
-    assert scene.line.sent == [do.Bridge(a=do.SessionId(7), b=do.SessionId(8))]
-
-
-@pytest.mark.parametrize(
-    ("known", "found", "left", "mix"),
-    [(None, 0, [], None), (5, 5, [], 5), (None, 5, [5], None), (5, 0, [], None), (5, 6, [6], None)],
-)
-def test_nobody_stays_in_a_conference_that_their_facts_do_not_tell_of(
-    known: int | None, found: int, left: list[int], mix: int | None
-) -> None:
-    scene = Restored(mix=None if known is None else [known, False])
-    scene.legs.expect([replace(alive(7), mix=do.MixId(found))])
-    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(each), session=do.SessionId(7)) for each in left]
-    assert scene.media.mix == (None if mix is None else (do.MixId(mix), False))
-
-
-def test_who_is_to_be_alone_leaves_its_conference_or_its_partner() -> None:
-    scene = Restored(mix=[5, True])
-    scene.legs.alone(scene.media)
-    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(5), session=do.SessionId(7))]
-    scene = Restored()
-    other = bridged(scene, found=1)
-    scene.legs.alone(other)
-    assert scene.line.sent == [do.Unbridge(a=do.SessionId(8), b=do.SessionId(7))]
-    scene.legs.alone(other)
-    assert len(scene.line.sent) == 1

@@ -436,6 +436,29 @@ async def test_a_new_control_process_finds_calls_sounding_and_hears_what_it_miss
     await second.stop()
 
 
+async def test_what_a_new_control_process_says_again_is_not_done_twice(
+    engine: MediaEngine, ear: Ear, peers: list[RtpPeer], tmp_path: Path
+) -> None:
+    """It cannot know whether the words of the one before it came here."""
+    (tmp_path / "a.ohf").write_bytes(frames.prepare(tone(0.1)))
+    await opened(engine, ear, S1)
+    engine.send(remote(S1, peers[0]))
+    play = c.Play(session=S1, playback=c.PlaybackId(5), files=(str(tmp_path / "a.ohf"),), repeat=2)
+    digits = (c.DigitTone(digit="7", duration_ms=60, pause_ms=40),)
+    keys = [c.SendDigits(session=S1, request=c.RequestId(number), digits=digits) for number in (8, 9, 8, 9)]
+    for command in (play, *keys, play):
+        engine.send(command)
+    assert (await ear.wait(e.PlaybackEnded)).played_ms == 200
+    sent = [await ear.wait(e.DigitsSent) for _ in range(2)]
+    assert [each.request for each in sent] == [8, 9]
+    engine.send(play)
+    again = await ear.wait(e.PlaybackEnded)
+    assert (again.playback, again.reason, again.played_ms) == (5, e.PlaybackEnd.FINISHED, 0), "it is over, and told so"
+    engine.send(keys[0])
+    await settled(engine, ear, S1)
+    assert not [event for event in ear.events if not isinstance(event, e.TickLate)]
+
+
 async def test_the_newer_control_process_has_the_engine(tmp_path: Path) -> None:
     older, newer, stale = (MediaEngine(config(tmp_path), generation=n) for n in (5, 6, 4))
     await older.start()

@@ -1,7 +1,7 @@
 //! Knows which worker has which session, gives out ports, and passes commands to where they belong. It carries no sound and
 //! knows no connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -20,11 +20,13 @@ use crate::worker::mailbox::{mailbox, Inbox, Mailbox};
 use crate::worker::seat::{bind_pair, Joined, Seat};
 use crate::worker::{Report, Task, Worker};
 
-use super::protocol::{Command, Direction, Event, OpenFailure, Reply};
+use super::protocol::{Command, Direction, Event, OpenFailure, PlaybackEnd, Reply};
 
 /// Ports tried when other programs hold some of ours; a whole server may lie in our way, with a thousand calls in a row. A
 /// try that fails takes a few microseconds, and the port is not tried again while it rests.
 const MAX_PORT_TRIES: usize = 2048;
+/// Requests for keys that are remembered of each session: as many as may wait to be sent.
+const MAX_REQUESTS_KNOWN: usize = 64;
 
 pub struct Settings {
     pub ports: RangeInclusive<u16>,
@@ -40,6 +42,9 @@ struct Known {
     bridged_with: u32,
     mix: u32,
     playback: u32,
+    /// What it was told to play last, and the last of the keys it was told to send: what is said again is not done again.
+    played: u32,
+    requested: VecDeque<u32>,
     recordings: Vec<u32>,
 }
 
@@ -268,10 +273,23 @@ impl Router {
                 known.remote = Some(remote.remote);
                 known.direction = remote.direction;
             }
+            Command::Play { playback, .. } if *playback == known.played => {
+                let playback = *playback;
+                return self.played_before(session, playback);
+            }
+            Command::SendDigits { request, .. } => {
+                if known.requested.contains(request) {
+                    return;
+                }
+                known.requested.push_back(*request);
+                if known.requested.len() > MAX_REQUESTS_KNOWN {
+                    known.requested.pop_front();
+                }
+            }
             Command::Play {
                 playback, files, ..
             } => {
-                known.playback = *playback;
+                (known.playback, known.played) = (*playback, *playback);
                 let load = Load {
                     session,
                     playback: *playback,
@@ -302,6 +320,24 @@ impl Router {
         }
         if let Some(worker) = self.sessions.get(&session).map(|known| known.worker) {
             self.put(worker, Task::Do(command));
+        }
+    }
+
+    /// A control process that cannot know whether its predecessor's words came here says them again. What is over is told
+    /// as over, should its event be lost; what plays, plays on.
+    fn played_before(&mut self, session: u32, playback: u32) {
+        let plays = self
+            .sessions
+            .get(&session)
+            .is_some_and(|known| known.playback == playback);
+        if !plays {
+            self.said.push(Event::PlaybackEnded {
+                session,
+                playback,
+                reason: PlaybackEnd::Finished,
+                played_ms: 0,
+                detail: String::new(),
+            });
         }
     }
 
@@ -367,6 +403,8 @@ impl Router {
                 bridged_with: 0,
                 mix: 0,
                 playback: 0,
+                played: 0,
+                requested: VecDeque::new(),
                 recordings: Vec::new(),
             },
         );

@@ -39,7 +39,7 @@ def call_fact(live: LiveCall) -> Fact:
         "legs": [live.services.legs.export(leg) for leg in live.legs.values()],
         "kept": {name: str(path) for name, path in live.kept.items()},
         "recordings": [
-            [number, kept.number, to_plain(kept.command, StartRecording, 0.0)]
+            [number, kept.number, to_plain(kept.command, StartRecording, 0.0), kept.stopping, kept.paused]
             for number, kept in live.recordings.items()
         ],
         "recordings_made": live.recordings_made,
@@ -71,10 +71,10 @@ def restored_call(data: Mapping[str, Any], services: Services) -> LiveCall:
         live.legs[LegId(leg["id"])] = services.legs.restore(live, leg, after=after)
     live.kept = {name: Path(path) for name, path in data["kept"].items()}
     live.recordings_made = data["recordings_made"]
-    for number, sound, plain in data["recordings"]:
+    for number, sound, plain, stopping, paused in data["recordings"]:
         command: StartRecording = from_plain(plain, StartRecording, 0.0)
         path = live.path_of(command)
-        live.recordings[RecordingId(number)] = Recording(engine.RecordingId(sound), path, command)
+        live.recordings[RecordingId(number)] = Recording(engine.RecordingId(sound), path, command, stopping, paused)
     for event in queue:
         live.task.post(event)
     return live

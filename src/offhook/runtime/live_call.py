@@ -49,6 +49,8 @@ class Recording:
     number: engine.RecordingId
     path: Path
     command: do.StartRecording
+    stopping: bool = False
+    paused: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -150,11 +152,13 @@ class LiveCall:
                 self._kept(command)
             case do.PauseRecording():
                 if (paused := self.recordings.get(command.recording)) is not None:
+                    paused.paused = command.paused
                     self.services.keeper.hold(
                         partial(self.services.media.pause_recording, paused.number, command.paused)
                     )
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
+                    recording.stopping = True
                     # Behind its beginning, which may still be held.
                     self.services.keeper.hold(partial(self.services.media.stop_recording, recording.number))
             case do.EnterConference() | do.EnterQueue() | do.TakeCaller():
@@ -333,9 +337,19 @@ class LiveCall:
         )
 
     def _listen_to(self, recording: Recording, leg: SipLeg) -> None:
-        """One that an earlier process has begun."""
-        on_closed = partial(self._recorded, recording.command, recording.path)
-        self.services.media.restore_recording(recording.number, leg.media, str(recording.path), on_closed)
+        """One that an earlier process has begun, or was about to."""
+        command = recording.command
+        self.services.media.restore_recording(
+            recording.number,
+            leg.media,
+            str(recording.path),
+            both=command.both,
+            max_s=command.max_s,
+            silence_s=command.silence_s,
+            on_closed=partial(self._recorded, command, recording.path),
+            stopping=recording.stopping,
+            paused=recording.paused,
+        )
 
     def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:
         self.recordings.pop(command.recording, None)

@@ -52,7 +52,9 @@ class MediaLeg:
     """What the engine was told last of the peer."""
     playing: dict[call.PlaybackId, Playback] = field(default_factory=dict)
     """Playbacks whose end has not come."""
-    sending: set[call.RequestId] = field(default_factory=set)
+    stopping: set[call.PlaybackId] = field(default_factory=set)
+    """Those of them that are to stop."""
+    sending: dict[call.RequestId, str] = field(default_factory=dict)
     """Keys whose end has not come."""
     partner: "MediaLeg | None" = None
     """Whom it is bridged with."""
@@ -80,7 +82,8 @@ class MediaLeg:
             "address": None if self.address is None else list(self.address),
             "rtcp_port": self.rtcp_port,
             "playing": [[playback, list(each.files), each.loop] for playback, each in self.playing.items()],
-            "sending": sorted(self.sending),
+            "stopping": sorted(self.stopping),
+            "sending": [[request, keys] for request, keys in self.sending.items()],
             "partner": 0 if self.partner is None else self.partner.session,
             "mix": None if self.mix is None else list(self.mix),
             "muted": self.muted,
@@ -96,7 +99,8 @@ class MediaLeg:
         made.playing = {
             call.PlaybackId(playback): Playback(tuple(files), loop) for playback, files, loop in data["playing"]
         }
-        made.sending = {call.RequestId(request) for request in data["sending"]}
+        made.stopping = {call.PlaybackId(playback) for playback in data["stopping"]}
+        made.sending = {call.RequestId(request): keys for request, keys in data["sending"]}
         if data["mix"] is not None:
             made.mix = (engine.MixId(data["mix"][0]), data["mix"][1])
         return made

@@ -66,12 +66,14 @@ OnRecordingClosed = Callable[[RecordingClosed], None]
 class _Recording:
     media: MediaLeg
     on_closed: OnRecordingClosed
-    path: str
+    command: engine.StartRecording
+    stopping: bool = False
+    paused: bool = False
 
     def cut_off(self) -> RecordingClosed:
         """What is left of a recording whose engine died: the file is valid up to its last second."""
         try:
-            size = os.path.getsize(self.path)
+            size = os.path.getsize(self.command.path)
         except OSError:
             size = 0
         duration_ms = max(0, size - WAV_HEADER_BYTES) * 1000 // WAV_BYTES_PER_S
@@ -176,6 +178,7 @@ class MediaLegs:
         if media.reopening:
             self._playback_ended(media, playback, failed=False)
         else:
+            media.stopping.add(playback)
             self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(playback)))
 
     def send_digits(self, media: MediaLeg, request: call.RequestId, keys: str) -> None:
@@ -185,9 +188,12 @@ class MediaLegs:
         if request in media.sent_early or media.reopening:
             media.post(happened.DigitsSent(leg=media.leg, request=request))
             return
-        media.sending.add(request)
-        number = engine.RequestId(request)
-        self.line.send(engine.SendDigits(session=media.session, request=number, digits=digit_tones(keys)))
+        media.sending[request] = keys
+        self._send_digits(media, request)
+
+    def _send_digits(self, media: MediaLeg, request: call.RequestId) -> None:
+        number, digits = engine.RequestId(request), digit_tones(media.sending[request])
+        self.line.send(engine.SendDigits(session=media.session, request=number, digits=digits))
 
     def new_recording(self) -> engine.RecordingId:
         """A number for one that is to begin, so that it can be known before it does."""
@@ -208,29 +214,25 @@ class MediaLegs:
         if not self._is_there(media):
             on_closed(RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
             return
-        self._recordings[number] = _Recording(media, on_closed, path)
-        self.line.send(
-            engine.StartRecording(
-                recording=number,
-                session=media.session,
-                recorded=engine.RecordingKind.BOTH if both else engine.RecordingKind.PARTY,
-                path=path,
-                max_ms=0 if max_s is None else round(max_s * 1000),
-                silence_ms=0 if silence_s is None else round(silence_s * 1000),
-            )
-        )
+        command = _start_recording(number, media, path, both=both, max_s=max_s, silence_s=silence_s)
+        self._recordings[number] = _Recording(media, on_closed, command)
+        self.line.send(command)
 
     def stop_recording(self, recording: engine.RecordingId) -> None:
         """Finish a recording; one that is over already, or ends with its session just now, is no fault."""
         running = self._recordings.get(recording)
-        if running is not None and self._is_there(running.media):
-            self.line.send(engine.StopRecording(recording=recording))
+        if running is not None:
+            running.stopping = True
+            if self._is_there(running.media):
+                self.line.send(engine.StopRecording(recording=recording))
 
     def pause_recording(self, recording: engine.RecordingId, paused: bool) -> None:
         """Let a recording hold silence, or sound again; one that is over is no fault."""
         running = self._recordings.get(recording)
-        if running is not None and self._is_there(running.media):
-            self.line.send(engine.PauseRecording(recording=recording, paused=paused))
+        if running is not None:
+            running.paused = paused
+            if self._is_there(running.media):
+                self.line.send(engine.PauseRecording(recording=recording, paused=paused))
 
     def mute(self, media: MediaLeg, muted: bool) -> None:
         """Let nobody hear a leg, whatever it is joined to now or later; or let them again."""
@@ -329,17 +331,28 @@ class MediaLegs:
         return media
 
     def restore_recording(
-        self, number: engine.RecordingId, media: MediaLeg, path: str, on_closed: OnRecordingClosed
+        self,
+        number: engine.RecordingId,
+        media: MediaLeg,
+        path: str,
+        *,
+        both: bool,
+        max_s: float | None,
+        silence_s: float | None,
+        on_closed: OnRecordingClosed,
+        stopping: bool = False,
+        paused: bool = False,
     ) -> None:
-        """Hear again of a recording that an earlier control process has begun."""
-        self._recordings[number] = _Recording(media, on_closed, path)
+        """Hear again of a recording that an earlier control process has begun, or died before it could; it may have
+        stopped or paused it since."""
+        command = _start_recording(number, media, path, both=both, max_s=max_s, silence_s=silence_s)
+        self._recordings[number] = _Recording(media, on_closed, command, stopping, paused)
 
     def reconcile(self, found: Iterable[said.SessionAlive]) -> None:
         """Compare with what an adopted engine has, after everything was restored and its events were heard.
 
-        What nobody here knows is closed. What is known and not there is lost, and so are a playback, keys or a
-        recording that are known to have begun and of whose end the engine said nothing. What facts tell of and the last
-        control process died before it could say, is said now.
+        What nobody here knows is closed. What is known and not there is lost. What facts tell of and the last control
+        process died before it could say, is said now: the end of what had begun would have been heard.
         """
         alive = {each.session: each for each in found}
         for session in alive.keys() - self._sessions.keys():
@@ -348,22 +361,48 @@ class MediaLegs:
             there = alive.get(media.session)
             if media.absent:
                 self.lost((media.session,))
-            if media.absent or not media.after:
+            if media.absent or not media.after or media.closing:
                 continue
-            for playback in [each for each in media.playing if there is None or int(there.playback) != int(each)]:
-                self._playback_ended(media, playback, failed=False)
             if there is not None:
                 self._say_what_is_missing(media, there)
+            elif media.address is None:
+                self.line.send(engine.OpenSession(session=media.session, local=self.local_host))
         running = {recording for each in alive.values() for recording in each.recordings}
         for number, recording in list(self._recordings.items()):
-            if recording.media.after and number not in running:
-                del self._recordings[number]
-                _told(recording.on_closed, recording.cut_off())
+            if recording.media.after:
+                self._reconcile_recording(number, recording, runs=number in running)
+
+    def _reconcile_recording(self, number: int, recording: _Recording, *, runs: bool) -> None:
+        """A recording whose end was not told runs, or has never begun; then there is no file of it. (A file without
+        either is one whose end the engine could not keep for us.)"""
+        there = self._is_there(recording.media)
+        if not runs and (not there or recording.stopping or os.path.exists(recording.command.path)):
+            del self._recordings[number]
+            _told(recording.on_closed, recording.cut_off())
+            return
+        if not there:
+            return
+        if not runs:
+            self.line.send(recording.command)
+        if recording.paused:
+            self.line.send(engine.PauseRecording(recording=recording.command.recording, paused=True))
+        if recording.stopping:
+            self.line.send(engine.StopRecording(recording=recording.command.recording))
 
     def _say_what_is_missing(self, media: MediaLeg, there: said.SessionAlive) -> None:
-        """Commands leave at the end of the loop's turn, and facts may be durable before that."""
+        """Commands leave at the end of the loop's turn, and facts may be durable before that. The engine does nothing
+        twice that it had been told already."""
         if not self._is_there(media):
             return
+        for playback in [each for each in media.playing if int(there.playback) != int(each)]:
+            if playback in media.stopping:
+                self._playback_ended(media, playback, failed=False)
+            else:
+                self._play(media, playback)
+        for playback in media.stopping:
+            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(playback)))
+        for request in media.sending:
+            self._send_digits(media, request)
         remote, partner = media.remote, media.partner
         if remote is not None and (there.remote is None or there.direction is not remote.direction):
             self.line.send(remote)
@@ -440,8 +479,11 @@ class MediaLegs:
         if media.mix is not None:
             mix, muted = media.mix
             self.line.send(engine.JoinMix(mix=mix, session=media.session, muted=muted))
-        for playback in media.playing:
-            self._play(media, playback)
+        for playback in list(media.playing):
+            if playback in media.stopping:
+                self._playback_ended(media, playback, failed=False)
+            else:
+                self._play(media, playback)
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -506,6 +548,7 @@ class MediaLegs:
         for session in gone:
             if (media := self._sessions.get(session)) is not None:
                 media.playing.clear()
+                media.stopping.clear()
                 media.sending.clear()
         self._close_recordings(gone)
 
@@ -530,6 +573,7 @@ class MediaLegs:
 
     def _left(self, media: MediaLeg) -> None:
         media.playing.clear()
+        media.stopping.clear()
         media.sending.clear()
         self._part_from_partner(media)
         if not media.closing:
@@ -542,6 +586,7 @@ class MediaLegs:
         failed = event.reason is said.PlaybackEnd.FAILED
         if event.reason is said.PlaybackEnd.CLOSED:
             media.playing.pop(playback, None)
+            media.stopping.discard(playback)
         elif playback in media.playing:
             self._playback_ended(media, playback, failed=failed)
         elif media.after:
@@ -550,11 +595,12 @@ class MediaLegs:
     @staticmethod
     def _playback_ended(media: MediaLeg, playback: call.PlaybackId, *, failed: bool) -> None:
         del media.playing[playback]
+        media.stopping.discard(playback)
         media.post(happened.PlaybackEnded(leg=media.leg, playback=playback, failed=failed))
 
     @staticmethod
     def _digits_sent(media: MediaLeg, request: call.RequestId) -> None:
-        media.sending.discard(request)
+        media.sending.pop(request, None)
         media.post(happened.DigitsSent(leg=media.leg, request=request))
 
     def _recording_ended(self, event: said.RecordingEnded) -> None:
@@ -572,6 +618,19 @@ class MediaLegs:
                 size_bytes=event.bytes,
             )
         )
+
+
+def _start_recording(
+    number: engine.RecordingId, media: MediaLeg, path: str, *, both: bool, max_s: float | None, silence_s: float | None
+) -> engine.StartRecording:
+    return engine.StartRecording(
+        recording=number,
+        session=media.session,
+        recorded=engine.RecordingKind.BOTH if both else engine.RecordingKind.PARTY,
+        path=path,
+        max_ms=0 if max_s is None else round(max_s * 1000),
+        silence_ms=0 if silence_s is None else round(silence_s * 1000),
+    )
 
 
 def _told(who: Callable[[T], None], what: T) -> None:

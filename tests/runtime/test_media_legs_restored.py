@@ -1,0 +1,292 @@
+"""Sessions that outlive a control process: what is heard of them once more, and what is said to the engine again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.media_scene import P1, P2, A, B, Scene
+
+from offhook.call import commands as call
+from offhook.call import events as happened
+from offhook.media import commands as do
+from offhook.media import events as said
+from offhook.runtime.media_legs import MediaLeg
+
+
+def alive(session: int, *, playback: int = 0, recordings: tuple[int, ...] = ()) -> said.SessionAlive:
+    """What an engine that lives on says of a session."""
+    return said.SessionAlive(
+        session=do.SessionId(session), local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=None,
+        direction=do.Direction.SEND_RECV, bridged_with=do.NO_SESSION, mix=do.MixId(0),
+        playback=do.PlaybackId(playback), recordings=tuple(do.RecordingId(each) for each in recordings),
+    )  # fmt: skip
+
+
+class Restored(Scene):
+    """A session that an earlier process had, which knew of the engine's events up to number 10."""
+
+    def __init__(self, **more: object) -> None:
+        super().__init__(first_id=1000)
+        data = {
+            "session": 7, "address": ["127.0.0.1", 20_000], "rtcp_port": 20_001, "playing": [[1, ["/x"], 1]],
+            "stopping": [], "sending": [[2, "1"]], "partner": 0, "mix": None, "muted": False,
+        }  # fmt: skip
+        self.media = self.legs.restore({**data, **more}, A, self.posted.append, after=10)
+        self.media.on_lost = lambda media: self.told.append(("lost", media))
+        self.line.heard = 11
+
+    def played(self, playback: int, reason: said.PlaybackEnd = said.PlaybackEnd.FINISHED) -> None:
+        self.line.tell(
+            said.PlaybackEnded(
+                session=self.media.session, playback=do.PlaybackId(playback), reason=reason, played_ms=20, detail=""
+            )
+        )
+
+    def pressed(self, digit: str, number: int) -> None:
+        self.line.heard = number
+        self.line.tell(
+            said.Digit(session=self.media.session, digit=digit, duration_ms=100, source=said.DigitSource.EVENT, at_us=0)
+        )
+
+
+def recorded(scene: Restored, number: int, path: Path, **more: bool) -> None:
+    """The facts tell of a recording."""
+    scene.legs.restore_recording(
+        do.RecordingId(number), scene.media, str(path), both=True, max_s=2.5, silence_s=None,
+        on_closed=scene.closings.append, **more,
+    )  # fmt: skip
+
+
+def test_what_the_facts_know_of_is_not_heard_twice() -> None:
+    scene = Restored()
+    scene.pressed("1", 10)
+    scene.pressed("2", 11)
+    assert scene.posted == [happened.DigitPressed(leg=A, digit="2", duration_ms=100)]
+
+
+def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
+    scene = Restored(sending=[])
+    scene.legs.expect([alive(7, playback=1)])
+    scene.legs.reconcile([alive(7, playback=1)])
+    assert (scene.line.sent, scene.posted) == ([], [])
+    scene.played(1)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
+def test_what_the_engine_was_never_told_to_play_or_send_is_begun() -> None:
+    """Its facts were durable, and the command had not left: had it begun, its end would have been told."""
+    scene = Restored()
+    scene.legs.expect([alive(7)])
+    scene.legs.reconcile([alive(7)])
+    [play], [keys] = scene.line.all(do.Play), scene.line.all(do.SendDigits)
+    assert (play.playback, play.files, play.repeat) == (P1, ("/x",), 1)
+    assert (keys.request, [each.digit for each in keys.digits]) == (2, ["1"])
+    assert scene.posted == []
+    scene.played(1)
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(2), reason=said.DigitsEnd.SENT))
+    assert scene.posted == [
+        happened.PlaybackEnded(leg=A, playback=P1, failed=False),
+        happened.DigitsSent(leg=A, request=call.RequestId(2)),
+    ]
+
+
+@pytest.mark.parametrize("plays", [0, 1])
+def test_what_was_to_be_stopped_does_not_play_on_and_does_not_begin(plays: int) -> None:
+    scene = Restored(stopping=[1], sending=[])
+    assert scene.media.export()["stopping"] == [1]
+    scene.legs.expect([alive(7, playback=plays)])
+    scene.legs.reconcile([alive(7, playback=plays)])
+    assert scene.line.all(do.Play) == []
+    assert [each.playback for each in scene.line.all(do.StopPlayback)] == [P1][:plays]
+    if plays:
+        scene.played(1, said.PlaybackEnd.STOPPED)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+    assert scene.media.export()["stopping"] == []
+
+
+def test_a_session_that_was_to_be_opened_and_never_was_is_opened() -> None:
+    """Its INVITE had not left either: that waits for the ports."""
+    scene = Restored(address=None, rtcp_port=0, playing=[], sending=[])
+    scene.media.on_open = lambda media: scene.told.append(("open", media))
+    scene.legs.expect([])
+    scene.legs.reconcile([])
+    assert scene.line.all(do.OpenSession) == [do.OpenSession(session=scene.media.session, local="127.0.0.1")]
+    assert scene.of("open") == [scene.media]
+
+
+def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() -> None:
+    scene = Restored(playing=[], sending=[])
+    scene.legs.expect([alive(7, playback=2)])
+    scene.played(1)
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(5), reason=said.DigitsEnd.SENT))
+    assert scene.posted == []
+    scene.legs.play(scene.media, P1, ["/x"], 1)
+    scene.legs.send_digits(scene.media, call.RequestId(5), "1")
+    assert scene.posted == [
+        happened.PlaybackEnded(leg=A, playback=P1, failed=False),
+        happened.DigitsSent(leg=A, request=call.RequestId(5)),
+    ]
+    scene.legs.play(scene.media, P2, ["/y"], 1)
+    assert scene.line.sent == [], "it plays already"
+    scene.played(2)
+    assert scene.posted[-1] == happened.PlaybackEnded(leg=A, playback=P2, failed=False)
+    scene.legs.play(scene.media, call.PlaybackId(3), ["/z"], 1)
+    assert scene.line.last(do.Play).files == ("/z",)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_facts_tell_of_and_the_engine_was_never_told_is_said(told: bool) -> None:
+    scene = Restored(playing=[], sending=[])
+    media = scene.media
+    other = scene.legs.restore(media.export() | {"session": 8, "partner": 7}, B, scene.posted.append, after=10)
+    media.remote = do.SetRemote(
+        session=media.session, remote=("127.0.0.1", 9), send_codec=do.Codec.PCMA, send_payload_type=8, receive=()
+    )
+    media.muted = not told
+    found = [alive(7), alive(8)]
+    if told:
+        found[0] = replace(found[0], remote=("127.0.0.1", 9), bridged_with=other.session)
+        found[1] = replace(found[1], bridged_with=media.session)
+    scene.legs.expect(found)
+    scene.legs.reconcile(found)
+    mute, bridge = do.Mute(session=media.session, muted=True), do.Bridge(a=media.session, b=other.session)
+    assert scene.line.sent == ([] if told else [media.remote, mute, bridge])
+
+
+def test_a_session_that_nobody_knows_is_closed() -> None:
+    scene = Restored(playing=[], sending=[])
+    scene.legs.expect([alive(7), alive(8)])
+    scene.legs.reconcile([alive(7), alive(8)])
+    assert [each.session for each in scene.line.all(do.CloseSession)] == [8]
+
+
+def test_a_session_whose_engine_died_too_is_lost_with_its_recording(tmp_path: Path) -> None:
+    scene = Restored()
+    path = tmp_path / "r.wav"
+    path.write_bytes(bytes(44 + 16_000))
+    recorded(scene, 9, path)
+    scene.legs.expect([])
+    scene.legs.play(scene.media, P2, ["/y"], 1)
+    assert scene.line.sent == []
+    scene.legs.reconcile([])
+    assert scene.of("lost") == [scene.media]
+    assert [each.duration_ms for each in scene.closings] == [1000]
+    assert not any(scene.legs.counts().values())
+
+
+def test_a_leg_that_is_let_go_when_its_engine_is_gone_is_gone_at_once() -> None:
+    scene = Restored()
+    scene.legs.expect([])
+    ended: list[MediaLeg] = []
+    scene.legs.close(scene.media, ended.append)
+    assert ended == [scene.media]
+    assert scene.line.sent == []
+
+
+def test_a_leg_that_is_let_go_when_its_engine_is_gone_has_its_recording_closed(tmp_path: Path) -> None:
+    scene = Restored()
+    path = tmp_path / "r.wav"
+    path.write_bytes(bytes(44 + 16_000))
+    recorded(scene, 9, path)
+    scene.legs.expect([])
+    scene.legs.close(scene.media)
+    assert [each.duration_ms for each in scene.closings] == [1000]
+    assert not any(scene.legs.counts().values())
+
+
+def test_a_recording_goes_on_and_its_end_is_told_and_one_that_ended_unheard_is_closed(tmp_path: Path) -> None:
+    scene = Restored(playing=[], sending=[])
+    for number in (8, 9):
+        recorded(scene, number, tmp_path / f"{number}.wav")
+        (tmp_path / f"{number}.wav").write_bytes(bytes(44))
+    scene.legs.reconcile([alive(7, recordings=(9,))])
+    assert [each.duration_ms for each in scene.closings] == [0]
+    assert scene.line.sent == []
+    scene.line.tell(
+        said.RecordingEnded(
+            recording=do.RecordingId(9), session=scene.media.session, reason=said.RecordingEnd.STOPPED,
+            duration_ms=500, voiced_ms=400, bytes=8044, detail="",
+        )
+    )  # fmt: skip
+    assert [each.duration_ms for each in scene.closings] == [0, 500]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_recording_that_never_began_begins(tmp_path: Path, paused: bool) -> None:
+    scene = Restored(playing=[], sending=[])
+    path = tmp_path / "9.wav"
+    recorded(scene, 9, path, paused=paused)
+    scene.legs.reconcile([alive(7)])
+    begun = do.StartRecording(
+        recording=do.RecordingId(9), session=do.SessionId(7), recorded=do.RecordingKind.BOTH, path=str(path),
+        max_ms=2500, silence_ms=0,
+    )  # fmt: skip
+    pause = do.PauseRecording(recording=do.RecordingId(9), paused=True)
+    assert scene.line.sent == [begun, pause][: 1 + paused]
+    assert scene.closings == []
+
+
+def test_a_recording_that_was_to_stop_is_stopped_and_does_not_begin(tmp_path: Path) -> None:
+    scene = Restored(playing=[], sending=[])
+    recorded(scene, 8, tmp_path / "8.wav", stopping=True)
+    recorded(scene, 9, tmp_path / "9.wav", stopping=True)
+    scene.legs.reconcile([alive(7, recordings=(9,))])
+    assert scene.line.sent == [do.StopRecording(recording=do.RecordingId(9))]
+    assert [(each.reason, each.duration_ms) for each in scene.closings] == [("closed", 0)]
+
+
+# ── rooms that outlive a control process ─────────────────────────────────────────────────────────────────────────────
+
+
+def bridged(scene: Restored, found: int) -> MediaLeg:
+    """A partner of the restored session; the engine has the two joined, or not."""
+    data = {**scene.media.export(), "session": 8, "address": ["127.0.0.1", 20_002], "playing": [], "partner": 7}
+    other = scene.legs.restore(data, B, scene.posted.append, after=10)
+    mine, theirs = alive(7, playback=1), alive(8)
+    if found:
+        mine, theirs = replace(mine, bridged_with=do.SessionId(8)), replace(theirs, bridged_with=do.SessionId(7))
+    scene.legs.expect([mine, theirs])
+    return other
+
+
+def test_two_whom_an_adopted_engine_still_has_joined_are_not_joined_anew() -> None:
+    scene = Restored()
+    other = bridged(scene, found=1)
+    scene.legs.join(scene.media, other)
+    assert scene.line.sent == []
+    scene.legs.part(scene.media, other)
+    scene.legs.join(other, scene.media)
+    bridge = do.Bridge(a=do.SessionId(8), b=do.SessionId(7))
+    assert scene.line.sent == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8)), bridge]
+
+
+def test_two_whom_the_engine_has_not_joined_are_joined() -> None:
+    scene = Restored()
+    other = bridged(scene, found=0)
+    scene.legs.join(scene.media, other)
+    assert scene.line.sent == [do.Bridge(a=do.SessionId(7), b=do.SessionId(8))]
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "left", "mix"),
+    [(None, 0, [], None), (5, 5, [], 5), (None, 5, [5], None), (5, 0, [], None), (5, 6, [6], None)],
+)
+def test_nobody_stays_in_a_conference_that_their_facts_do_not_tell_of(
+    known: int | None, found: int, left: list[int], mix: int | None
+) -> None:
+    scene = Restored(mix=None if known is None else [known, False])
+    scene.legs.expect([replace(alive(7), mix=do.MixId(found))])
+    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(each), session=do.SessionId(7)) for each in left]
+    assert scene.media.mix == (None if mix is None else (do.MixId(mix), False))
+
+
+def test_who_is_to_be_alone_leaves_its_conference_or_its_partner() -> None:
+    scene = Restored(mix=[5, True])
+    scene.legs.alone(scene.media)
+    assert scene.line.sent == [do.LeaveMix(mix=do.MixId(5), session=do.SessionId(7))]
+    scene = Restored()
+    other = bridged(scene, found=1)
+    scene.legs.alone(other)
+    assert scene.line.sent == [do.Unbridge(a=do.SessionId(8), b=do.SessionId(7))]
+    scene.legs.alone(other)
+    assert len(scene.line.sent) == 1
