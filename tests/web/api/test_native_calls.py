@@ -57,6 +57,16 @@ async def test_hidden_callers(client: Client) -> None:
     assert (await client.ok("POST", "/v1/calls", BODY | {"from": "anonymous"}))["from_number"] == "anonymous"
 
 
+async def test_where_the_end_is_told_is_a_url_or_nothing(client: Client) -> None:
+    """Else it would be found out when the post is owed, and nobody could be told."""
+    client.world.give("number +46100000001")
+    for wrong in ("somewhere", "ftp://a.example/", "https://a.example/\0"):
+        assert await client.error("POST", "/v1/calls", BODY | {"whenhangup": wrong}) == (400, "wrong_url")
+    for given, wanted in ((" https://a.example/ ", "https://a.example/"), (" ", None)):
+        await client.ok("POST", "/v1/calls", BODY | {"whenhangup": given})
+        assert client.world.board.orders[-1].hangup_url == wanted
+
+
 async def test_hanging_up(client: Client) -> None:
     call = await made(client)
     assert (await client.ok("POST", f"/v1/calls/{call['id']}/hang-up"))["hung_up"] is True

@@ -4,6 +4,7 @@ For the operator (Bearer token of `admin.token`) all of it, for an account (Basi
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -35,6 +36,10 @@ __all__ = ["create_native"]
 
 log = logging.getLogger(__name__)
 
+MESSAGE_MOST_CHARS = 1000
+MISTAKES_MOST = 10
+"""As many as are told at a time."""
+
 
 def create_native(
     server: ServerPort, storage: Storage, settings: Settings, token: AdminToken, streams: Streams | None = None
@@ -47,6 +52,8 @@ def create_native(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        # `/v1/calls/` is no address of ours. A redirect would be made of the request's Host, without TLS.
+        redirect_slashes=False,
     )
     app.state.native = Native(
         server=server, storage=storage, settings=settings, token=token, streams=streams or Streams()
@@ -86,7 +93,14 @@ async def status(caller: Admin) -> dict[str, Any]:
 
 
 def _error(status_code: int, name: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"name": name, "message": message}}, status_code)
+    return JSONResponse({"error": {"name": name, "message": _sayable(message)}}, status_code)
+
+
+def _sayable(message: str) -> str:
+    """A message quotes what was sent: half characters, which UTF-8 does not have, or a hundred thousand whole ones."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
+    half = MESSAGE_MOST_CHARS // 2
+    return clean if len(clean) <= MESSAGE_MOST_CHARS else f"{clean[:half]} … {clean[-half:]}"
 
 
 async def _native_error(_request: Request, error: Exception) -> JSONResponse:
@@ -96,8 +110,19 @@ async def _native_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    said = [f"{'.'.join(map(str, entry['loc'][1:])) or 'the body'}: {entry['msg']}" for entry in error.errors()]
-    return _error(400, "invalid_request", "; ".join(said))
+    return _error(400, "invalid_request", "; ".join(map(_mistake, error.errors()[:MISTAKES_MOST])))
+
+
+def _mistake(entry: Mapping[str, Any]) -> str:
+    """One mistake, with its place."""
+    place = ".".join(map(str, entry["loc"][1:]))
+    if entry["type"] == "json_invalid":
+        return f"the body is no JSON: {entry['ctx']['error']}, at character {place}"
+    if entry["loc"] == ("body",):
+        return "the body: send a JSON object, with Content-Type: application/json"
+    if entry["type"] == "extra_forbidden":
+        return f"{place}: there is no such key; /openapi.json names those that there are"
+    return f"{place}: {entry['msg']}"
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from offhook.flow.dialects.choose import QUIRKS
 from offhook.hooks.policy import ELKS, GROWING, plain_policy, policy_from
@@ -13,7 +13,7 @@ from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
 from offhook.storage.signing_keys import SigningKey
 from offhook.web.api.native_numbers import FallbackBody, check_start
-from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e164, moment
+from offhook.web.api.native_request import Admin, Amount, Asking, Body, Caller, Line, NativeError, e164, moment
 
 __all__ = ["account_json", "router"]
 
@@ -26,43 +26,40 @@ OVERLAP_MOST_H = 30 * 24.0
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
 
-class NewAccountBody(BaseModel):
+class NewAccountBody(Body):
     """An account to be made."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[Line, Field(min_length=1, max_length=100)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "SEK"
-    email: str = ""
-    mobile_number: str = ""
+    email: Line = ""
+    mobile_number: Line = ""
 
 
-class BalanceBody(BaseModel):
+class BalanceBody(Body):
     """What is to be left."""
 
-    amount: Annotated[int | None, Field(description="In 1/10000 of the currency; null: no limit any more.")]
+    amount: Annotated[Amount | None, Field(description="In 1/10000 of the currency; null: no limit any more.")]
 
 
-class SteadyBody(BaseModel):
+class SteadyBody(Body):
     """A try every `every_s` for `for_s` after the first."""
 
-    model_config = ConfigDict(extra="forbid")
     kind: Literal["steady"]
     every_s: Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)] = ELKS.every_s
     for_s: Annotated[float, Field(ge=0, le=DELIVERY_MOST_S)] = ELKS.for_s
 
 
-class ListedBody(BaseModel):
+class ListedBody(Body):
     """One try more than there are pauses."""
 
-    model_config = ConfigDict(extra="forbid")
     kind: Literal["listed"]
     pauses_s: Annotated[list[Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)]], Field(max_length=100)]
 
 
-class GrowingBody(BaseModel):
+class GrowingBody(Body):
     """Pauses from `first_s`, each `factor` times the one before, up to `longest_s`, shortened by chance by up to
     `jitter` of themselves."""
 
-    model_config = ConfigDict(extra="forbid")
     kind: Literal["growing"]
     first_s: Annotated[float, Field(ge=PAUSE_LEAST_S, le=PAUSE_MOST_S)] = GROWING.first_s
     factor: Annotated[float, Field(ge=1, le=10)] = GROWING.factor
@@ -71,13 +68,13 @@ class GrowingBody(BaseModel):
     jitter: Annotated[float, Field(ge=0, le=1)] = GROWING.jitter
 
 
-class DeliveryBody(BaseModel):
+class DeliveryBody(Body):
     """How often and how long what is owed is tried. Seconds."""
 
     policy: Annotated[SteadyBody | ListedBody | GrowingBody, Field(discriminator="kind")] | None
 
 
-class RotationBody(BaseModel):
+class RotationBody(Body):
     """How a signing key is exchanged."""
 
     overlap_h: Annotated[
@@ -85,13 +82,13 @@ class RotationBody(BaseModel):
     ] = OVERLAP_H
 
 
-class QuirksBody(BaseModel):
+class QuirksBody(Body):
     """Peculiarities of a service, by name."""
 
     quirks: Annotated[list[str], Field(max_length=20)]
 
 
-class CallerIdBody(BaseModel):
+class CallerIdBody(Body):
     """A number that may be shown."""
 
     number: str

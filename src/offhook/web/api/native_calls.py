@@ -5,18 +5,19 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from offhook.flow.dialects import elks_words
 from offhook.flow.dialects.choose import DIALECTS, choose, read_start
 from offhook.flow.dialects.dialect import Dialect
-from offhook.flow.errors import DocumentError
+from offhook.flow.dialects.urls import absolute_url
+from offhook.flow.errors import DocumentError, WrongUrl, excerpt
 from offhook.flow.view import CallId
 from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id, calls_page, tombstone
 from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api.native_request import Asking, Caller, NativeError, e164, moment, read_call_id, utc
+from offhook.web.api.native_request import Asking, Body, Caller, NativeError, e164, moment, read_call_id, utc
 from offhook.web.idempotency import reserved
 from offhook.web.placing import placed_before
 from offhook.web.port import CallOrder, Overloaded
@@ -28,7 +29,7 @@ SETTLE_S = 1.0
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
 
-class CallBody(BaseModel):
+class CallBody(Body):
     """A call to be made."""
 
     to: str
@@ -88,7 +89,7 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
             to=e164(body.to, "to"),
             start=read_start(body.voice_start, dialect),
             dialect=dialect.name,
-            hangup_url=body.whenhangup or None,
+            hangup_url=_hangup_url(body.whenhangup),
             ring_timeout_s=body.ring_timeout_s,
             record=body.record,
             fallback=read_start(body.fallback, dialect, key="fallback") if body.fallback.strip() else None,
@@ -100,6 +101,16 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
         raise NativeError(400, error.name, str(error)) from None
     except Overloaded as error:
         raise NativeError(503, "overloaded", str(error)) from None
+
+
+def _hangup_url(text: str | None) -> str | None:
+    """Raises `WrongUrl`: nothing could be delivered there, and that would be found out at the end of the call."""
+    if text is None or not text.strip():
+        return None
+    url = absolute_url(text, "")
+    if url is None:
+        raise WrongUrl(key="whenhangup", found=f"the text “{excerpt(text)}”")
+    return url
 
 
 def _dialect(body: CallBody) -> Dialect:

@@ -8,7 +8,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from offhook.call.changes import Change, Objection
 from offhook.call.commands import LegId
@@ -17,10 +17,11 @@ from offhook.flow.dialects import elks_words
 from offhook.flow.dialects.choose import DIALECTS, read_document
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.document import Document
-from offhook.flow.errors import DocumentError
+from offhook.flow.errors import DocumentError, NestingTooDeep
+from offhook.flow.limits import MAX_DEPTH
 from offhook.flow.view import CallId, Cause
 from offhook.web.api.native_calls import call_row
-from offhook.web.api.native_request import Asking, NativeError, read_call_id
+from offhook.web.api.native_request import Asking, Body, NativeError, read_call_id
 
 __all__ = ["router"]
 
@@ -37,10 +38,8 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"])
 Leg = Annotated[int, Field(ge=0, le=1000)]
 
 
-class ChangeBody(BaseModel):
+class ChangeBody(Body):
     """One of `action`, `url`, `hangup`, `mute`, `unmute`, `digits`, `record`, with what belongs to it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Annotated[
         dict[str, Any] | str | None, Field(description="A document to go on with, of either dialect.")
@@ -119,12 +118,20 @@ def _check_companions(body: ChangeBody, kind: str) -> None:
 
 
 def _action(action: dict[str, Any] | str | None) -> tuple[Change, tuple[str, ...]]:
-    text = action if isinstance(action, str) else json.dumps(action)
     try:
+        text = action if isinstance(action, str) else _written(action)
         _, reading = read_document(text.encode("utf-8", "surrogatepass"), "", DIALECTS["elks"])
     except DocumentError as error:
         raise NativeError(400, error.name, str(error)) from None
     return GoOn(to=reading.flow), reading.warnings
+
+
+def _written(action: dict[str, Any] | None) -> str:
+    """Raises `NestingTooDeep`: what could be read need not be possible to write."""
+    try:
+        return json.dumps(action)
+    except RecursionError:
+        raise NestingTooDeep(limit=MAX_DEPTH) from None
 
 
 def _cause(hangup: bool | str | None) -> Cause:

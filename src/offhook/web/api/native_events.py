@@ -36,12 +36,15 @@ QUIET_S = 1.0
 """How long nothing may come, at the end, before a stream believes that nothing will."""
 PAUSE_S = 0.25
 SEQ_MAX = 2**31 - 1
+SEQ_DIGITS = len(str(SEQ_MAX))
 EXPORT_FORMAT = "offhook.call/1"
 NO_CONTENT = 204
 
 AfterQuery = Annotated[int, Query(ge=0, le=SEQ_MAX, description="Entries after this number.")]
 LimitQuery = Annotated[int, Query(ge=1, le=PAGE_MAX, description="At most so many.")]
-WaitQuery = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the next one.")]
+WaitQuery = Annotated[
+    float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for the next one.")
+]
 
 router = APIRouter(prefix="/v1/calls", tags=["calls"])
 
@@ -126,7 +129,7 @@ def _last_heard(request: Request, after: int) -> int:
     heard = request.headers.get("last-event-id")
     if heard is None:
         return after
-    if not (heard.isascii() and heard.isdecimal()) or int(heard[:12]) > SEQ_MAX:
+    if not (heard.isascii() and heard.isdecimal() and len(heard) <= SEQ_DIGITS and int(heard) <= SEQ_MAX):
         raise NativeError(400, "invalid_request", f"Last-Event-ID {heard[:40]!r} is no number of an entry")
     return int(heard)
 

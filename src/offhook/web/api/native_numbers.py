@@ -5,13 +5,13 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.errors import DocumentError
 from offhook.storage.directory import PHONE_PREFIX, AlreadyThere
 from offhook.storage.rows import NumberRow, TrunkRow
-from offhook.web.api.native_request import Admin, Asking, Caller, NativeError, e164, moment
+from offhook.web.api.native_request import AMOUNT_MOST, Admin, Asking, Body, Caller, Line, NativeError, e164, moment
 
 __all__ = ["FallbackBody", "check_start", "router"]
 
@@ -22,19 +22,19 @@ SIP_ADDRESS = re.compile(
 router = APIRouter(prefix="/v1", tags=["numbers"])
 
 
-class TrunkBody(BaseModel):
+class TrunkBody(Body):
     """A carrier to be added."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[Line, Field(min_length=1, max_length=100)]
     address: Annotated[str, Field(description="sip:HOST[:PORT][;transport=udp|tcp|tls]")]
-    username: str = ""
-    password: str = ""
+    username: Line = ""
+    password: Line = ""
     register_with: Annotated[bool, Field(alias="register", description="Whether we register there.")] = False
-    prefixes: Annotated[list[str], Field(description="Which numbers may be dialled through it; none: none.")] = []
-    from_addresses: Annotated[list[str], Field(description="Addresses and networks its calls come from.")] = []
+    prefixes: Annotated[tuple[str, ...], Field(description="Which numbers may be dialled through it; none: none.")] = ()
+    from_addresses: Annotated[tuple[str, ...], Field(description="Addresses and networks its calls come from.")] = ()
 
 
-class NumberBody(BaseModel):
+class NumberBody(Body):
     """A number to be added."""
 
     number: str
@@ -45,25 +45,25 @@ class NumberBody(BaseModel):
     dialect: str = "elks"
     method: Literal["GET", "POST"] = "POST"
     fallback: Annotated[str, Field(description="A URL or a document, for when the web application fails.")] = ""
-    capabilities: list[str] = ["voice"]
-    category: Annotated[str | None, Field(description="fixed or mobile; without it, found out.")] = None
+    capabilities: tuple[Line, ...] = ("voice",)
+    category: Annotated[Literal["fixed", "mobile"] | None, Field(description="Without it, found out.")] = None
     country: Annotated[str | None, Field(pattern="^[a-z]{2}$", description="Without it, found out.")] = None
-    cost: Annotated[int, Field(ge=0, description="A month, in 1/10000 of the currency.")] = 0
+    cost: Annotated[int, Field(ge=0, le=AMOUNT_MOST, description="A month, in 1/10000 of the currency.")] = 0
 
 
-class FallbackBody(BaseModel):
+class FallbackBody(Body):
     """What calls go on with where a web application fails."""
 
     fallback: Annotated[str, Field(description="A URL or a document; empty: none.")]
 
 
-class PhoneBody(BaseModel):
+class PhoneBody(Body):
     """A phone's number to be made."""
 
     number: Annotated[str | None, Field(description="+4600…; without it, made up.")] = None
     account: str | None = None
     voice_start: str = ""
-    name: str = ""
+    name: Line = ""
 
 
 # ── trunks ───────────────────────────────────────────────────────────────────────────────────────────────────────────

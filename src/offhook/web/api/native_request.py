@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.config import Settings
 from offhook.flow.dialects.elks_values import number
@@ -21,7 +22,36 @@ from offhook.web.event_stream import Streams
 from offhook.web.http import basic_credentials, header
 from offhook.web.port import ServerPort
 
-__all__ = ["Admin", "Asking", "Native", "NativeError", "asking", "e164", "moment", "native_of", "read_call_id", "utc"]
+__all__ = [
+    "AMOUNT_MOST",
+    "Admin",
+    "Amount",
+    "Asking",
+    "Body",
+    "Line",
+    "Native",
+    "NativeError",
+    "asking",
+    "e164",
+    "moment",
+]
+__all__ += ["native_of", "read_call_id", "utc"]
+
+AMOUNT_MOST = 10**15
+"""In 1/10000 of a currency: what a sum of many still fits 64 bits with."""
+LINE_MOST_CHARS = 1000
+
+
+class Body(BaseModel):
+    """What a request says. A key that there is not is a mistake and no wish to be passed over; no number is NaN."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+Line = Annotated[str, Field(max_length=LINE_MOST_CHARS, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A name or the like: no line breaks, which would end a header of SIP or a line of a list."""
+Amount = Annotated[int, Field(ge=-AMOUNT_MOST, le=AMOUNT_MOST)]
+"""In 1/10000 of a currency."""
 
 
 class NativeError(Exception):
