@@ -1,5 +1,6 @@
 """`offhook call …` for calls that are live; making one is tried in `test_calls.py`."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,19 @@ def test_what_cannot_be_done_is_said(run: Any, running: Any, identifier: str) ->
     assert "no keys" in run("call", "keys", identifier, "hello").err
     assert run("call", "record", identifier, "rewind").status == 1
     assert "offhook calls" in run("call", "mute", "c" + "0" * 32).err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("go-on", "{}"), ("hang-up",), ("mute",), ("unmute",), ("keys", "1"), ("record", "stop"),
+    ],
+)  # fmt: skip
+def test_without_a_server_no_call_is_live(run: Any, tmp_path: Path, words: tuple[str, ...]) -> None:
+    refused = run("call", words[0], "c" + "0" * 32, *words[1:])
+    assert (refused.status, refused.err.count("\n")) == (1, 1)
+    assert "start one with: offhook serve" in refused.err
+    assert not (tmp_path / "offhook-data").exists(), "and nothing is made for having asked"
 
 
 def test_help_names_the_commands(run: Any) -> None:

@@ -76,7 +76,10 @@ def test_a_pipe_gets_no_colours_and_errors_no_traceback(tmp_path: Path) -> None:
         [*PROGRAM, "account", "credit", "5"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "offhook: there is no account yet; make one with: offhook account add NAME\n"
+    assert done.stderr == (
+        "offhook: there is no account yet; make one with: offhook account add NAME"
+        " (no server runs; these are the data in offhook-data)\n"
+    )
 
 
 def test_a_terminal_gets_colours(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from offhook.cli.output import Unfailing, fields, money, rows, show_json
+from offhook.cli.output import Unfailing, fields, money, plain, rows, show_json
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,14 @@ def test_rows_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == ["A" + " " * 201 + "B", "x" * 200 + "  1", " " * 202 + "[b]"]
     rows(("A",), [], nothing="none: add one")
     assert capsys.readouterr().out == "none: add one\n"
+
+
+def test_nothing_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plain("Håkan #1") == "Håkan #1"
+    assert plain("a\x1b[31mb\x07\x7f\ud800") == "a\\x1b[31mb\\x07\\x7f\\ud800"
+    fields([("a", "x\x1by")])
+    rows(("A",), [("x\x1by",)], nothing="-")
+    assert capsys.readouterr().out == "a  x\\x1by\nA\nx\\x1by\n"
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

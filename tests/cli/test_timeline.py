@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from offhook.cli import timeline as module
+from offhook.cli.connection import ServerGone
 from offhook.cli.timeline import ending, follow, show_event
 
 
 class Pages:
-    """A server that has these pages."""
+    """A server that has these pages, and goes away in between where it has an error."""
 
-    def __init__(self, *pages: dict[str, Any]) -> None:
+    def __init__(self, *pages: dict[str, Any] | ServerGone) -> None:
         self.pages = list(pages)
         self.asked: list[int] = []
 
@@ -19,7 +21,10 @@ class Pages:
         if not target.endswith("/events"):
             return {"state": "success"}
         self.asked.append(query["after"])
-        return self.pages.pop(0)
+        page = self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+        if isinstance(page, ServerGone):
+            raise page
+        return page
 
 
 def test_goes_on_from_what_was_shown() -> None:
@@ -32,6 +37,38 @@ def test_goes_on_from_what_was_shown() -> None:
     shown: list[Any] = []
     assert follow(server, "c", shown.append) == {"state": "success"}
     assert (shown, server.asked) == ([one, two, three], [0, 2, 2])
+
+
+def test_a_server_that_restarts_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.0)
+    one, two = {"seq": 1}, {"seq": 2}
+    server: Any = Pages(
+        {"events": [one], "next": 1, "over": False},
+        ServerGone("refused"),
+        ServerGone("refused"),
+        {"events": [two], "next": 2, "over": True},
+    )
+    shown: list[Any] = []
+    assert follow(server, "c", shown.append) == {"state": "success"}
+    assert (shown, server.asked) == ([one, two], [0, 1, 1, 1])
+    assert capsys.readouterr().err.count("waiting for it") == 1
+
+
+def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(module, "BACK_WITHIN_S", 0.05)
+    server: Any = Pages(ServerGone("refused"))
+    with pytest.raises(ServerGone):
+        follow(server, "c", lambda _event: None)
+
+
+def test_what_others_wrote_does_nothing_to_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """A carrier's reason phrase, say: a terminal would obey it."""
+    at = datetime(2026, 1, 1, 12, 0, 0, 123456).astimezone()
+    show_event({"at": at.isoformat(), "kind": "sip.received", "data": {"a\x1b": "Busy\x1b[2J\r\nfoo\x9b1m\u202e å"}})
+    assert capsys.readouterr().out.endswith(' a\\x1b="Busy\\x1b[2J\\r\\nfoo\\x9b1m\\u202e å"\n')
 
 
 def test_an_entry_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

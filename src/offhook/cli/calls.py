@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from offhook.cli.connection import CliError, connect, path, settings_of
+from offhook.cli.connection import CliError, connect, path, settings_of, the_running
 from offhook.cli.output import AccountOption, ConfigOption, JsonOption, console, rows, show_json
 from offhook.cli.timeline import ending, follow, show_event
 
@@ -38,9 +38,7 @@ def call(
 
     Example: offhook call make +46701234567 --from +46101234567 --voice-start '{"play": "https://example.com/hello.mp3"}'
     """
-    with connect(settings_of(config)) as server:
-        if not server.online:
-            raise CliError("no server runs to make the call; start one with: offhook serve")
+    with the_running(settings_of(config)) as server:
         made = server.post(
             "/v1/calls",
             {

@@ -5,6 +5,7 @@ went through the same checks.
 """
 
 import asyncio
+import http.client
 import json
 import logging
 import urllib.error
@@ -28,7 +29,8 @@ from offhook.storage.store import InUse, Storage
 from offhook.web.auth import TOKEN_FILE, AdminToken, announced
 from offhook.web.port import CallOrder, Overloaded
 
-__all__ = ["CliError", "Connection", "NotRunning", "connect", "path", "settings_of"]
+__all__ = ["CliError", "Connection", "NotRunning", "ServerGone", "connect", "path", "running", "settings_of"]
+__all__ += ["the_running"]
 
 TIMEOUT_S = 90.0
 """Longer than the server waits for the next entry of a timeline."""
@@ -36,6 +38,10 @@ TIMEOUT_S = 90.0
 
 class CliError(Exception):
     """Shown without a traceback; the text says what to do."""
+
+
+class ServerGone(CliError):
+    """The server that was being asked answers no longer: it restarts, or has ended."""
 
 
 class NotRunning(Exception):
@@ -50,8 +56,10 @@ class _Transport(Protocol):
 class Connection:
     """`/v1`, asked one thing after another. Use as a context manager."""
 
-    def __init__(self, transport: _Transport, *, online: bool) -> None:
+    def __init__(self, transport: _Transport, *, online: bool, of: str) -> None:
+        """`of`: whose data it is, for errors."""
         self._transport = transport
+        self._of = of
         self.online = online
 
     def __enter__(self) -> "Connection":
@@ -81,7 +89,7 @@ class Connection:
         try:
             status, answer = self._transport.ask(method, target, b"" if body is None else json.dumps(body).encode())
         except NotRunning as error:
-            raise CliError(
+            raise ServerGone(
                 f"the server has gone away ({error}); see its log, and start it with: offhook serve"
             ) from None
         try:
@@ -89,8 +97,16 @@ class Connection:
         except ValueError:
             raise CliError(f"what answers {target} with status {status} is no Offhook; check http_listen") from None
         if status >= 400:
-            raise CliError(value["error"]["message"])
+            raise CliError(self._why(value, target, status))
         return value
+
+    def _why(self, value: Any, target: str, status: int) -> str:
+        try:
+            why = str(value["error"]["message"])
+        except (LookupError, TypeError):
+            return f"what answers {target} with status {status} is no Offhook; check http_listen"
+        # Whoever is in another folder than his server looks into other data.
+        return why if self.online or status != 404 else f"{why} (no server runs; these are the data in {self._of})"
 
 
 def path(*parts: str) -> str:
@@ -108,22 +124,36 @@ def settings_of(config: Path | None) -> Settings:
 
 def connect(settings: Settings) -> Connection:
     """To the running server of these settings, else to its data. Raises `CliError`."""
+    found = running(settings)
+    return found or Connection(_InProcess(settings), online=False, of=str(settings.data_dir))
+
+
+def the_running(settings: Settings) -> Connection:
+    """To the running server, for what its data alone cannot do. Raises `CliError`."""
+    found = running(settings)
+    if found is None:
+        raise CliError(f"no server runs on {settings.data_dir}; start one with: offhook serve")
+    return found
+
+
+def running(settings: Settings) -> Connection | None:
+    """To the running server of these settings, if there is one. Touches no data. Raises `CliError`."""
     token = settings.data_dir / TOKEN_FILE
-    if token.exists():
+    try:
+        secret = token.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # no server has ever run here
+    except (OSError, UnicodeDecodeError):
+        raise CliError(f"{token} cannot be read; run this as the user that the server runs as") from None
+    for url in dict.fromkeys(filter(None, (announced(settings.data_dir), settings.http_local))):
+        server = _Http(url, secret)
         try:
-            secret = token.read_text(encoding="ascii").strip()
-        except PermissionError:
-            raise CliError(f"{token} cannot be read; run this as the user that the server runs as") from None
-        for url in dict.fromkeys(filter(None, (announced(settings.data_dir), settings.http_local))):
-            server = _Http(url, secret)
-            try:
-                status, _ = server.ask("GET", "/v1/status", b"")
-            except NotRunning:
-                continue
-            if status in (401, 404):
-                continue  # somebody else's server, or no Offhook at all
-            return Connection(server, online=True)
-    return Connection(_InProcess(settings), online=False)
+            status, _ = server.ask("GET", "/v1/status", b"")
+        except NotRunning:
+            continue
+        if status not in (401, 404):  # else somebody else's server, or no Offhook at all
+            return Connection(server, online=True, of=str(settings.data_dir))
+    return None
 
 
 class _Http:
@@ -143,8 +173,8 @@ class _Http:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
-        except OSError as error:
-            raise NotRunning(str(error)) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(str(error) or type(error).__name__) from None
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import typer
 
 from offhook.cli.connection import CliError, connect, path, settings_of
-from offhook.cli.output import AccountOption, ConfigOption, JsonOption, console, fields, rows, show_json
+from offhook.cli.output import AccountOption, ConfigOption, JsonOption, console, fields, plain, rows, show_json
 
 __all__ = ["deliveries"]
 
@@ -77,7 +77,7 @@ def show(
         return
     fields([(name.replace("_", " "), value) for name, value in found.items() if name != "params"])
     for name, value in found["params"]:
-        console().print(f"  {name}={value}", markup=False)
+        console().print(f"  {plain(name)}={plain(value)}", markup=False)
 
 
 @deliveries.command("replay")

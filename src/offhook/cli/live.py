@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from offhook.cli.calls import call as make
-from offhook.cli.connection import connect, path, settings_of
+from offhook.cli.connection import path, settings_of, the_running
 from offhook.cli.output import ConfigOption, JsonOption, console, error_console, show_json
 
 __all__ = ["call"]
@@ -39,7 +39,7 @@ LegOption = Annotated[int, typer.Option(min=0, help="Which party; 0 is the one t
 
 
 def _change(identifier: str, body: Mapping[str, Any], done: str, as_json: bool, config: Any) -> None:
-    with connect(settings_of(config)) as server:
+    with the_running(settings_of(config)) as server:
         answer = server.post(path("calls", identifier), body)
     if as_json:
         show_json(answer)

@@ -22,6 +22,7 @@ __all__ = [
     "fields",
     "log_to_stderr",
     "money",
+    "plain",
     "rows",
     "show_json",
 ]
@@ -47,6 +48,16 @@ def error_console() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
+def plain(text: str) -> str:
+    """Without what moves the cursor or colours the screen: others wrote much of what is shown, a carrier's reason
+    phrase or a web application's answer. Such characters are written out, `\\x1b`."""
+    return text if text.isprintable() else "".join(map(_plain_character, text))
+
+
+def _plain_character(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
 def show_json(value: Any) -> None:
     """One JSON value."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -54,7 +65,7 @@ def show_json(value: Any) -> None:
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     """Names and values, a line each; what is empty is left out."""
-    shown = [(name, str(value)) for name, value in pairs if value not in (None, "", [])]
+    shown = [(name, plain(str(value))) for name, value in pairs if value not in (None, "", [])]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         console().print(Text(f"{name:<{width}}  ", style="dim").append(value, style="not dim"))
@@ -65,7 +76,7 @@ def rows(heading: Sequence[str], table: Sequence[Sequence[Any]], *, nothing: str
     if not table:
         console().print(Text(nothing))
         return
-    texts = [[str(cell) if cell is not None else "" for cell in row] for row in table]
+    texts = [[plain(str(cell)) if cell is not None else "" for cell in row] for row in table]
     widths = [max(len(row[n]) for row in [list(heading), *texts]) for n in range(len(heading))]
     console().print(Text(_line(heading, widths), style="bold"))
     for row in texts:

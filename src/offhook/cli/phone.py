@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from offhook.cli.connection import CliError, connect, path, settings_of
+from offhook.cli.connection import CliError, path, running, settings_of
 from offhook.cli.output import ConfigOption, JsonOption, log_to_stderr
 from offhook.sip.errors import SyntaxFault
 from offhook.sip.uri import Uri
@@ -135,10 +135,11 @@ def _parse(text: str) -> Uri:
 
 def _ask(number: str, config: Path | None) -> dict[str, Any]:
     """The phone as `/v1` shows it, and where the server is."""
-    with connect(settings_of(config)) as here:
-        if not here.online:
-            raise CliError(
-                "no server runs here; start one with: offhook serve --dev, or say which with --server and --password"
-            )
+    here = running(settings_of(config))
+    if here is None:
+        raise CliError(
+            "no server runs here; start one with: offhook serve --dev, or say which with --server and --password"
+        )
+    with here:
         phone: dict[str, Any] = here.get(path("phones", number))
         return phone | {"sip": here.get("/v1/status")["server"]["sip"]}

@@ -5,7 +5,7 @@ It asks the running server, which keeps its process id, so that whatever supervi
 
 import time
 
-from offhook.cli.connection import CliError, connect, path, settings_of
+from offhook.cli.connection import CliError, path, running, settings_of, the_running
 from offhook.cli.output import ConfigOption, JsonOption, console, show_json
 from offhook.config import Settings
 
@@ -21,9 +21,7 @@ def restart(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     Example: offhook restart
     """
     settings = settings_of(config)
-    with connect(settings) as server:
-        if not server.online:
-            raise CliError("no server runs; start one with: offhook serve")
+    with the_running(settings) as server:
         calls = server.get("/v1/status")["server"]["calls"]
         gone = server.post(path("restart"), {})["instance"]
     begun = time.monotonic()
@@ -49,12 +47,13 @@ def _back(settings: Settings, gone: str, until: float) -> int:
 
 
 def _calls_of_another(settings: Settings, gone: str) -> int | None:
+    # Never the data themselves: the new server is about to take hold of them.
     try:
-        with connect(settings) as server:
-            if not server.online:
-                return None
-            found = server.get("/v1/status")
+        server = running(settings)
+        found = None if server is None else server.get("/v1/status")
     except CliError:
+        return None
+    if found is None:
         return None
     if found["not_ready"] is not None or found["server"]["instance"] == gone:
         return None
