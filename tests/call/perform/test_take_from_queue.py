@@ -4,7 +4,6 @@ from tests.support.calls import A, outgoing
 
 from offhook.call.commands import PrepareSound, StopPlayback, TakeCaller, VisitId
 from offhook.call.events import RoomEnd, RoomJoined, RoomLeft, RoomWaits
-from offhook.call.perform.cast import performer_for
 from offhook.call.perform.waiting import MUSIC
 from offhook.flow.document import Document
 from offhook.flow.verbs import TakeFromQueue
@@ -39,9 +38,3 @@ def test_when_nobody_comes_it_fails_as_a_dial_without_an_answer_does() -> None:
     assert world.results == [], "the queue has the time-out"
     world.tell(RoomLeft(visit=V, why=RoomEnd.NO_ANSWER))
     assert world.results == [("failed", "no_answer")]
-
-
-def test_it_has_no_time_of_its_own() -> None:
-    performer = performer_for(TakeFromQueue(queue="q"))
-    assert performer.deadline is None
-    assert performer.handle_timer(None) is None  # type: ignore[arg-type]

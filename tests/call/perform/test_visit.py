@@ -1,46 +1,14 @@
-"""A visit to a room: it begins with the answer, hears only of itself, and is left once."""
+"""Where a party stands in a room: since when others hear it, and how its verb ends with that."""
 
 import pytest
-from tests.support.calls import A, World, incoming, outgoing
+from tests.support.calls import A, outgoing
 
-from offhook.call.commands import AnswerLeg, EnterConference, EnterQueue, HangUpLeg, LeaveRoom, TakeCaller, VisitId
-from offhook.call.events import LegAnswered, RoomEnd, RoomJoined, RoomLeft, RoomWaits
+from offhook.call.commands import HangUpLeg, LeaveRoom, VisitId
+from offhook.call.events import RoomEnd, RoomJoined, RoomLeft
 from offhook.flow.verbs import Conference, Enqueue, TakeFromQueue, Verb
 
 V = VisitId(1)
 VERBS = [Conference(room="r"), Enqueue(queue="q"), TakeFromQueue(queue="q")]
-WISHES = (EnterConference, EnterQueue, TakeCaller)
-
-
-def wishes(world: World) -> list[object]:
-    return [each for kind in WISHES for each in world.all(kind)]
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_nobody_enters_who_is_not_answered(verb: Verb) -> None:
-    world = incoming(verb)
-    assert world.new() == [AnswerLeg(leg=A)]
-    assert wishes(world) == []
-    (wish,) = world.answers(A)
-    assert isinstance(wish, WISHES)
-    assert (wish.visit, wish.leg) == (V, A)
-    world.tell(LegAnswered(leg=A))
-    assert len(wishes(world)) == 1
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_end_of_the_call_is_the_end_of_the_visit(verb: Verb) -> None:
-    world = outgoing(verb)
-    world.new()
-    assert world.ends(A)[0] == LeaveRoom(visit=V)
-    assert world.results == [("failed", "hangup")]
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_who_never_entered_need_not_leave(verb: Verb) -> None:
-    world = incoming(verb)
-    world.ends(A)
-    assert world.all(LeaveRoom) == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -70,12 +38,11 @@ def test_a_fault_in_the_room_is_one_also_for_those_who_talked() -> None:
     assert world.results == [("failed", "internal_error")]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_what_is_said_of_an_earlier_visit_is_nothing(verb: Verb) -> None:
-    world = outgoing(verb, verb)
+def test_to_be_told_twice_of_the_joining_is_to_be_told_once() -> None:
+    world = outgoing(Conference(room="r"))
+    world.tell(RoomJoined(visit=V))
+    world.after(10.0)
+    assert world.tell(RoomJoined(visit=V)) == []
+    world.after(32.0)
     world.tell(RoomLeft(visit=V, why=RoomEnd.OVER))
-    assert [each.visit for each in wishes(world)] == [1, 2]  # type: ignore[attr-defined]
-    world.new()
-    for event in (RoomWaits(visit=V, position=1), RoomJoined(visit=V), RoomLeft(visit=V, why=RoomEnd.OVER)):
-        assert world.tell(event) == []
-    assert len(world.results) == 1
+    assert [each.outcome.seconds for each in world.call.view().performed] == [42]

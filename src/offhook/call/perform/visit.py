@@ -1,4 +1,4 @@
-"""A visit to a room, as far as a conference, a queue and an agent have it in common: coming, being joined, and its end.
+"""Where a party stands in a room, be it a conference, a queue or an agent: coming, being joined, and its end.
 
 A party enters once it is answered, so that nobody takes or hears somebody who is not there. It asks the room and
 believes it; whose turn it is, is the room's alone.
@@ -14,15 +14,12 @@ from offhook.call.plain import Mono
 from offhook.call.stage import Stage
 from offhook.flow.program import Outcome, OutcomeKind
 
-__all__ = ["LEFT", "Visit"]
-
-LEFT = failed("left")
-"""The customer's flow for the waiting party hung up."""
+__all__ = ["Visit"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """Where a party stands in a room."""
+    """One party's visit, as plain data (`offhook.call.perform.visiting` has the verb around it)."""
 
     waiting: Waiting = field(default_factory=Waiting)
     id: VisitId | None = None
