@@ -16,7 +16,7 @@ from offhook.call.commands import LegId
 from offhook.call.events import DigitPressed, LegAnswered, LegEnded, LegHeld, LegPlaced, LegProgress, Tariff
 from offhook.flow.view import Cause
 from offhook.media.commands import NO_SESSION, SetRemote
-from offhook.runtime.leg_media import keep_outside, remote_of
+from offhook.runtime.agreed_media import keep_outside, remote_of
 from offhook.runtime.media_leg import MediaLeg
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.sip_causes import cause_of, reason_of, status_of

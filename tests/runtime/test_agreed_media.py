@@ -4,7 +4,7 @@ import pytest
 
 from offhook.media import commands as engine
 from offhook.media import wire
-from offhook.runtime.leg_media import keep_outside, remote_of
+from offhook.runtime.agreed_media import keep_outside, remote_of
 from offhook.sdp.description import SdpError
 from offhook.sdp.formats import Codec, Direction
 from offhook.sdp.offer_answer import LocalAudio, Negotiated, OfferAnswer
