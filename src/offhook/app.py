@@ -161,8 +161,6 @@ class Server:
         """Another one for every start."""
         self.restarting = asyncio.Event()
         """Set when the process is to be replaced."""
-        self.handing_over = False
-        """Whether what lives is left to another server that comes at once."""
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
