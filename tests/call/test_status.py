@@ -105,3 +105,13 @@ def test_nothing_is_told_twice() -> None:
     world.tell(RecordingEnded(recording=RecordingId(9), reason="max", duration_ms=1, voiced_ms=1, index=0))
     assert told(world).count((B, "completed")) == 1
     assert told(world).count((B, "ringing")) == 1
+
+
+def test_a_call_that_is_refused_before_it_begins_calls_nobody_and_owes_what_every_call_owes() -> None:
+    world = outgoing(
+        PLAY, answered=False, told=ALL, hangup_hook="https://app.example/end", record=True, refused=Cause.SERVER_RESTART
+    )
+    assert told(world) == [(A, "initiated"), (A, "completed")]
+    assert [type(each) for each in world.new()] == [OweStatus, OweStatus, OweHangup, Finished]
+    assert world.last(Finished).view.cause is Cause.SERVER_RESTART
+    assert world.notes("leg.ended") == [{"leg": 0, "cause": "server_restart"}]

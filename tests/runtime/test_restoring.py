@@ -3,19 +3,35 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
+from aiohttp import web
 from tests.support.calls import flow
 from tests.support.indoors import Exchange, exchange
+from tests.support.receivers import receiver
 from tests.support.sip_party import DEADLINE_S
 
 from offhook.call.commands import VisitId
 from offhook.call.events import Event, RoomEnd, RoomLeft
 from offhook.call.plain import to_plain
+from offhook.flow.dialects.choose import DIALECTS
+from offhook.flow.targets import LegStage, StatusHook
 from offhook.flow.verbs import Beeps, Conference
-from offhook.media.commands import NO_SESSION, Direction, JoinMix, LeaveMix, MixId, PlaybackId, SessionId
+from offhook.flow.view import CallId
+from offhook.media.commands import (
+    NO_SESSION,
+    Direction,
+    JoinMix,
+    LeaveMix,
+    MixId,
+    PlaybackId,
+    SessionId,
+    StartRecording,
+)
 from offhook.media.events import SessionAlive
 from offhook.runtime.restoring import first_id, keep_facts, remembered, resume, take_up
 from offhook.runtime.rooms import LiveRoom, Rooms
+from offhook.sip import events as sip
 from offhook.storage.deliveries import entries_of_unfinished
 from offhook.storage.facts import Fact
 from offhook.storage.store import Storage
@@ -72,6 +88,55 @@ async def test_a_call_that_cannot_be_read_costs_only_itself(storage: Storage) ->
         assert not [each for each in await storage.read(storage.facts.load) if each.key in ("c1", "c2")]
 
 
+def forgotten(x: Exchange, call: CallId) -> Fact:
+    """A call's process has died: only its fact is left, and what the endpoint knows."""
+    live = x.board.live.pop(call)
+    fact = x.services.fact_of(live)
+    x.services.keeper.forget(live)
+    live.task.over = True
+    x.services.legs._by_session.clear()
+    x.services.media._sessions.clear()
+    return fact
+
+
+async def test_a_call_whose_far_ends_cannot_be_restored_is_ended_and_owes_what_it_would_have(storage: Storage) -> None:
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with receiver(take) as customer, exchange(storage) as x:
+        told = StatusHook(url=f"{customer.url}/leg", method="POST", stages=frozenset(LegStage))
+        order = x.order('{"record":"http://127.0.0.1:9/recorded","silencedetection":"no"}')
+        view = x.board.place(replace(order, told=told, dialect=DIALECTS["didml"]))
+        await x.far_answers()
+        while not x.line.all(StartRecording):
+            await x.line.more()
+        (recording,) = x.board.live[view.id].recordings.values()
+        recording.path.write_bytes(bytes(16_044))
+        spoilt = forgotten(x, view.id)
+        spoilt.data["legs"][0]["media"]["playing"] = "no list"  # type: ignore[index]
+        restored = take_up(remembered([spoilt]), x.services, x.board, [], {view.id: 100})
+        resume(restored, x.services.rooms, sound=True)
+        await x.far.wait(sip.RemoteHungUp)
+        await x.over()
+        seen = await customer.has_seen(3)
+        stages = [dict(parse_qsl(each.body.decode()))["CallStatus"] for each in seen]
+        assert stages == ["initiated", "answered", "completed"]
+        row = await x.row(view.id)
+        assert (row.state, row.cause, len(row.recordings)) == ("success", "server_restart", 1)
+        assert await facts_of(x, "call") == []
+
+
+async def test_a_leg_whose_session_could_not_be_restored_ends_its_call(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial('{"play":"http://127.0.0.1:9/none.wav"}')
+        await x.far_answers()
+        known = forgotten(x, view.id)
+        known.data["legs"][0]["session"] = 999  # type: ignore[index]
+        resume(take_up(remembered([known]), x.services, x.board, [], {view.id: 100}), x.services.rooms, sound=True)
+        await x.over()
+        assert (await x.row(view.id)).cause == "server_restart"
+
+
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BOARD = Conference(room="board", beeps=Beeps.NONE)
@@ -123,9 +188,14 @@ async def restarted(x: Exchange, change: Callable[[Fact], Fact] = lambda fact: f
 
 async def facts_of_rooms(x: Exchange) -> list[str]:
     """Keys of what is durable of rooms."""
+    return await facts_of(x, "room")
+
+
+async def facts_of(x: Exchange, kind: str) -> list[str]:
+    """Keys of what is durable of a kind."""
     x.services.keeper.flush()
     await x.storage.writer.flush()
-    return [each.key for each in await x.storage.read(x.storage.facts.load) if each.kind == "room"]
+    return [each.key for each in await x.storage.read(x.storage.facts.load) if each.kind == kind]
 
 
 async def test_a_conference_goes_on_with_its_parties_and_nothing_of_it_is_said_to_the_engine_but_what_holds(

@@ -1,6 +1,7 @@
 """How calls begin: from the API, from the carrier, from phones that prove who they are; and who is turned away."""
 
 import asyncio
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -9,6 +10,8 @@ from tests.support.indoors import FAR, OURS, PHONE, Exchange, exchange
 from tests.support.receivers import receiver
 from tests.support.sip_party import DEADLINE_S, DOMAIN, Party, description, party
 
+from offhook.flow.dialects.choose import DIALECTS
+from offhook.flow.targets import LegStage, StatusHook
 from offhook.flow.verbs import UnusableTarget
 from offhook.flow.view import CallId, Cause
 from offhook.runtime.live_call import FACT, LiveCall
@@ -76,9 +79,28 @@ async def test_a_promised_call_that_is_given_up_is_over_and_its_customer_told(st
         assert (said["id"], said["state"]) == (f"c{view.id}", "failed")
         row = await x.row(view.id)
         assert (row.state, row.cause, row.from_number, row.to_number) == ("failed", "server_restart", OURS, FAR)
-        assert [kind for kind, _ in await x.timeline(view.id)][:3] == ["call.begun", "call.ended", "hook.owed"]
+        kinds = [kind for kind, _ in await x.timeline(view.id)]
+        assert kinds[:5] == ["call.begun", "leg.placed", "leg.ended", "call.ended", "hook.owed"]
         assert x.far.events == []
         assert x.board.view(view.id) is None
+
+
+async def test_a_promised_call_that_is_given_up_has_its_status_told_once(storage: Storage) -> None:
+    """DIDforSale's `statusCallbackEvent`: every leg is completed, also one that nobody will hear of again."""
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with receiver(take) as customer, exchange(storage) as x:
+        told = StatusHook(url=f"{customer.url}/leg", method="POST", stages=frozenset(LegStage))
+        order = replace(x.order(id=CallId("d" * 32), told=told), dialect=DIALECTS["didml"])
+        x.board.give_up(order)
+        seen = await customer.has_seen(2)
+        stages = [dict(parse_qsl(each.body.decode()))["CallStatus"] for each in seen]
+        assert stages == ["initiated", "completed"]
+        await x.over()
+        kinds = [kind for kind, _ in await x.timeline(CallId("d" * 32))]
+        assert kinds.count("status.owed") == 2
 
 
 async def test_a_call_can_be_ended_while_it_rings(storage: Storage) -> None:

@@ -160,13 +160,14 @@ class Call:
         care: Care = STANDARD,
         time_limit_s: float | None = None,
         quirks: frozenset[str] = frozenset(),
+        refused: Cause | None = None,
     ) -> Self:
         """We call somebody: leg 0 is placed, and the flow runs once it answers.
 
         `ring_timeout`: seconds, clamped to 1-600. `record`: both parties from the answer on, to be fetched. `told`: who
         is told how leg 0 fares. `send_digits`: keys sent after the answer and before the flow, as in `SentDigits`.
-        `quirks`, `fallback` and `care` as of an incoming call.
-        `time_limit_s`: how long the call may last from its answer.
+        `quirks`, `fallback` and `care` as of an incoming call. `time_limit_s`: how long the call may last from its
+        answer. `refused`: nobody is called and the call ends at once; it is told of all the same.
         """
         ring_s = ring_timeout_s(ring_timeout)
         to = target_text(target)
@@ -193,7 +194,7 @@ class Call:
         )
         call = cls(facts, dialect, now)
         call._stage.note("call.begun", direction=view.direction.value, **{"from": from_}, to=to)
-        party = call._stage.place(target, from_, told)
+        party = call._stage.place(target, from_, told, refused)
         call._facts.ring_deadline = call._stage.after(ring_s)
         if party.gone:
             call._end(party.cause or Cause.NOT_FOUND)

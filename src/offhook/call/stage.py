@@ -200,8 +200,10 @@ class Stage:
         self.standing.visits += 1
         return VisitId(self.standing.visits)
 
-    def place(self, target: Target, caller_id: str, told: StatusHook | None = None) -> Leg:
-        """Call somebody. What is no target has failed already when this returns.
+    def place(
+        self, target: Target, caller_id: str, told: StatusHook | None = None, refused: Cause | None = None
+    ) -> Leg:
+        """Call somebody. What is no target has failed already when this returns, and so it has with `refused`.
 
         `told`: who is told how the leg fares; unless given, as the target's treatment has it.
         """
@@ -216,9 +218,13 @@ class Stage:
         )
         self.legs[leg.id] = leg
         self.note("leg.placed", leg=leg.id, to=leg.to, caller_id=caller_id)
-        if isinstance(target, UnusableTarget):
-            leg.hear(LegEnded(leg=leg.id, cause=Cause.NOT_FOUND), self.now)
-            self.note("leg.ended", leg=leg.id, cause=Cause.NOT_FOUND.value, detail="this is no number and no SIP URI")
+        if refused is None and isinstance(target, UnusableTarget):
+            refused, detail = Cause.NOT_FOUND, "this is no number and no SIP URI"
+        else:
+            detail = None
+        if refused is not None:
+            leg.hear(LegEnded(leg=leg.id, cause=refused), self.now)
+            self.note("leg.ended", leg=leg.id, cause=refused.value, detail=detail)
         else:
             self.say(PlaceLeg(leg=leg.id, target=target, caller_id=caller_id))
         return leg

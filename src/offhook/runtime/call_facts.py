@@ -18,9 +18,10 @@ from offhook.runtime.call_task import now
 from offhook.runtime.live_call import FACT, LiveCall, Recording
 from offhook.runtime.routing import Caller
 from offhook.runtime.services import Services
+from offhook.sip.commands import SessionId
 from offhook.storage.facts import Fact
 
-__all__ = ["VERSION", "call_fact", "restored_call", "sessions_in"]
+__all__ = ["VERSION", "call_alone", "call_fact", "restored_call", "session_ids_in", "sessions_in"]
 
 
 VERSION = 1
@@ -51,7 +52,12 @@ def call_fact(live: LiveCall) -> Fact:
 
 def sessions_in(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What the endpoint exported of a call's sessions."""
-    return [leg["sip"] for leg in data["legs"] if leg["sip"] is not None]
+    return [leg["sip"] for leg in data.get("legs", ()) if leg["sip"] is not None]
+
+
+def session_ids_in(data: Mapping[str, Any]) -> list[SessionId]:
+    """The sessions of a call, also of one that cannot be restored."""
+    return [SessionId(leg["session"]) for leg in data.get("legs", ()) if leg.get("session") is not None]
 
 
 def restored_call(data: Mapping[str, Any], services: Services) -> LiveCall:
@@ -61,20 +67,29 @@ def restored_call(data: Mapping[str, Any], services: Services) -> LiveCall:
     """
     moment = now()
     shift = moment.wall - moment.mono
-    dialect = DIALECTS[data["dialect"]]
-    call = Call.restore(data["call"], dialect, moment)
     queue = [from_plain(event, Event, shift) for event in data["queue"]]
-    live = LiveCall(call, from_plain(data["caller"], Caller, 0.0), dialect, services)
+    live = call_alone(data, services)
     # Another engine numbers its events anew.
     after = data["heard"] if data["engine"] == services.media.line.engine_generation else 0
     for leg in data["legs"]:
         live.legs[LegId(leg["id"])] = services.legs.restore(live, leg, after=after)
+    for event in queue:
+        live.task.post(event)
+    return live
+
+
+def call_alone(data: Mapping[str, Any], services: Services) -> LiveCall:
+    """The call without its far ends and its queue: it can only be ended, and says what is owed of that.
+
+    Raises as `restored_call` does.
+    """
+    dialect = DIALECTS[data["dialect"]]
+    call = Call.restore(data["call"], dialect, now())
+    live = LiveCall(call, from_plain(data["caller"], Caller, 0.0), dialect, services)
     live.kept = {name: Path(path) for name, path in data["kept"].items()}
     live.recordings_made = data["recordings_made"]
     for number, sound, plain, stopping, paused in data["recordings"]:
         command: StartRecording = from_plain(plain, StartRecording, 0.0)
         path = live.path_of(command)
         live.recordings[RecordingId(number)] = Recording(engine.RecordingId(sound), path, command, stopping, paused)
-    for event in queue:
-        live.task.post(event)
     return live

@@ -26,7 +26,7 @@ from offhook.flow.view import CallId, CallView, Cause
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
 from offhook.runtime.media_leg import MediaLeg
-from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.media_legs import RecordingClosed, what_is_left
 from offhook.runtime.routing import Caller
 from offhook.runtime.services import Services
 from offhook.runtime.sip_legs import SipLeg
@@ -105,10 +105,12 @@ class LiveCall:
 
     def resume(self, end: Cause | None) -> None:
         """Of a restored call: go on, or end with a cause."""
-        for recording in self.recordings.values():
+        for recording in list(self.recordings.values()):
             leg = self.legs.get(recording.command.leg)
             if leg is not None:
                 self._listen_to(recording, leg)
+            else:
+                self._recorded(recording.command, recording.path, what_is_left(recording.path))
         self.task.resume(end)
 
     # ── as a visitor of rooms ────────────────────────────────────────────────────────────────────────────────────

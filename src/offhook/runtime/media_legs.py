@@ -22,7 +22,7 @@ from offhook.media import events as said
 from offhook.media.tones import digit_tones
 from offhook.runtime.media_leg import MediaLeg, Playback
 
-__all__ = ["EngineLine", "MediaLeg", "MediaLegs", "RecordingClosed"]
+__all__ = ["EngineLine", "MediaLeg", "MediaLegs", "RecordingClosed", "what_is_left"]
 
 log = structlog.get_logger(__name__)
 
@@ -69,15 +69,6 @@ class _Recording:
     command: engine.StartRecording
     stopping: bool = False
     paused: bool = False
-
-    def cut_off(self) -> RecordingClosed:
-        """What is left of a recording whose engine died: the file is valid up to its last second."""
-        try:
-            size = os.path.getsize(self.command.path)
-        except OSError:
-            size = 0
-        duration_ms = max(0, size - WAV_HEADER_BYTES) * 1000 // WAV_BYTES_PER_S
-        return RecordingClosed(reason="closed", duration_ms=duration_ms, voiced_ms=duration_ms, size_bytes=size)
 
 
 @dataclass(slots=True)
@@ -378,7 +369,7 @@ class MediaLegs:
         there = self._is_there(recording.media)
         if not runs and (not there or recording.stopping or os.path.exists(recording.command.path)):
             del self._recordings[number]
-            _told(recording.on_closed, recording.cut_off())
+            _told(recording.on_closed, what_is_left(recording.command.path))
             return
         if not there:
             return
@@ -556,7 +547,7 @@ class MediaLegs:
         for number, recording in list(self._recordings.items()):
             if recording.media.session in gone:
                 del self._recordings[number]
-                _told(recording.on_closed, recording.cut_off())
+                _told(recording.on_closed, what_is_left(recording.command.path))
 
     def _lose(self, session: int) -> None:
         media = self._sessions.pop(session, None)
@@ -618,6 +609,16 @@ class MediaLegs:
                 size_bytes=event.bytes,
             )
         )
+
+
+def what_is_left(path: str | os.PathLike[str]) -> RecordingClosed:
+    """Of a recording of whose end nobody tells: the file is valid up to its last second."""
+    try:
+        size = os.path.getsize(path)
+    except OSError:
+        size = 0
+    duration_ms = max(0, size - WAV_HEADER_BYTES) * 1000 // WAV_BYTES_PER_S
+    return RecordingClosed(reason="closed", duration_ms=duration_ms, voiced_ms=duration_ms, size_bytes=size)
 
 
 def _start_recording(

@@ -19,7 +19,7 @@ from offhook.runtime import call_facts, leaving
 from offhook.runtime import live_call as calls
 from offhook.runtime import rooms as meeting
 from offhook.runtime import switchboard as board
-from offhook.runtime.call_facts import restored_call
+from offhook.runtime.call_facts import call_alone, restored_call
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.media_process import EngineError, MediaEngine
 from offhook.runtime.services import Services
@@ -35,6 +35,7 @@ SERVER_FACT = "server"
 IDS_OF_ONE_SERVER = 0x1_0000
 """Numbers for sessions and recordings that a server begins with; those after it begin above."""
 SERVERS_REMEMBERED = 0x7FFF
+UNREADABLE = (NotOurExport, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,11 +166,9 @@ def take_up(
     for fact in found.leaving:
         services.leaving.restore(fact)
     for fact in found.calls:
-        try:
-            live = restored_call(fact.data, services)
-        except (NotOurExport, ValueError, KeyError, TypeError, AttributeError) as error:
+        live = _made_again(fact, services)
+        if live is None:
             # Its row is closed as for every call of which nothing is known; no other call suffers.
-            log.error("call.unrestorable", call=fact.key, why=repr(error))
             services.keeper.drop(calls.FACT, fact.key)
             continue
         switchboard.resumed(live, entries.get(live.id, 0))
@@ -178,12 +177,27 @@ def take_up(
     return made
 
 
+def _made_again(fact: Fact, services: Services) -> LiveCall | None:
+    """The call. Where its far ends cannot be restored, what else there is of it: its customer is owed its end."""
+    try:
+        return restored_call(fact.data, services)
+    except UNREADABLE as error:
+        log.error("call.unrestorable", call=fact.key, why=repr(error))
+    for session in call_facts.session_ids_in(fact.data):
+        services.legs.disown(session, Cause.SERVER_RESTART)
+    try:
+        return call_alone(fact.data, services)
+    except UNREADABLE as error:
+        log.error("call.unreadable", call=fact.key, why=repr(error))
+        return None
+
+
 def resume(restored: Iterable[LiveCall], rooms: meeting.Rooms, *, sound: bool) -> None:
     """Let calls go on, or end those that cannot; rooms then let go of who has not come back. `sound`: whether the media
     engine lived on."""
     for live in restored:
         answered = live.call.view().start is not None
-        goes_on = sound and answered
+        goes_on = sound and answered and bool(live.legs)
         log.info("call.restored", call=CallId(live.id), goes_on=goes_on)
         live.resume(None if goes_on else Cause.SERVER_RESTART)
     rooms.restored()

@@ -193,6 +193,8 @@ class SipLegs:
         made = LegId(data["id"])
         if LegState(data["state"]) is LegState.ENDED:
             leg = SipLeg.restore(data, owner, MediaLeg(NO_SESSION, made, owner.post, closing=True))
+        elif data["sip"] is not None and data["session"] not in self._driver.endpoint.sessions():
+            raise ValueError(f"leg {made} has a session that could not be restored")
         else:
             media = self._media.restore(data["media"], made, owner.post, after=after)
             leg = SipLeg.restore(data, owner, media)
@@ -205,6 +207,12 @@ class SipLegs:
         if leg.session is not None and data["sip"] is not None:
             self._by_session[leg.session] = leg
         return leg
+
+    def disown(self, session: SessionId, cause: Cause) -> None:
+        """A session whose leg could not be restored: it is ended at its far end, and nobody hears of it."""
+        self._by_session.pop(session, None)
+        self._driver.endpoint.hang_up(session, now(), reason=reason_of(cause))
+        self._driver.pump()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 

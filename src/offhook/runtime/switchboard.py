@@ -9,21 +9,20 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 
 from offhook.call.call import Call
 from offhook.call.changes import Change, Objection
-from offhook.call.commands import LegId, OweHangup
+from offhook.call.commands import LegId
 from offhook.call.events import HangUp
-from offhook.call.masking import shown_number, shown_url
+from offhook.call.masking import shown_number
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Flow, Next
-from offhook.flow.verbs import NumberTarget, StatusHook, Target
-from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.flow.verbs import StatusHook, Target
+from offhook.flow.view import CallId, CallView, Cause
 from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Source
@@ -102,6 +101,14 @@ class Switchboard:
 
     def place(self, order: CallOrder) -> CallView:
         """Make a call; its INVITE leaves as soon as its ports are there. Returns at once."""
+        return self._outgoing(order).call.view()
+
+    def give_up(self, order: CallOrder) -> CallView:
+        """A call that an earlier server promised, may have placed, and left no facts of. It is over as it begins, since
+        it is not to ring twice, and its customer is told what they would be told of any call."""
+        return self._outgoing(order, refused=Cause.SERVER_RESTART).call.view()
+
+    def _outgoing(self, order: CallOrder, refused: Cause | None = None) -> LiveCall:
         call = Call.outgoing(
             id=order.id or new_call_id(),
             from_=order.from_,
@@ -119,42 +126,14 @@ class Switchboard:
             care=self._services.care,
             time_limit_s=order.time_limit_s,
             quirks=self._quirks(order.owner),
+            refused=refused,
         )
-        view = call.view()
-        caller = Caller(account=order.owner, numbers=frozenset((order.from_, view.to)), dialled=view.to)
+        caller = Caller(account=order.owner, numbers=frozenset((order.from_, call.view().to)), dialled=call.view().to)
         # Its row and its facts are one transaction: the next server closes a row without facts, and tells nobody.
         with self._services.book.together():
-            self._enter(call, caller, order.dialect).task.begin()
-        return view
-
-    def give_up(self, order: CallOrder) -> CallView:
-        """A call that an earlier server promised, may have placed, and left no facts of. It is over as it begins, since
-        it is not to ring twice, and its customer is told."""
-        assert order.id is not None
-        at, book = datetime.now(UTC), self._services.book
-        view = CallView(
-            id=order.id,
-            direction=Direction.OUTGOING,
-            from_=order.from_,
-            to=order.target.number if isinstance(order.target, NumberTarget) else "",
-            created=at,
-            state=CallState.FAILED,
-            end=at,
-            cause=Cause.SERVER_RESTART,
-            ring_timeout_s=round(order.ring_timeout_s),
-            owner=order.owner,
-        )
-        with book.together():
-            book.opened(view)
-            book.note(view.id, "call.begun", {"direction": view.direction.value, "from": view.from_, "to": view.to})
-            book.note(view.id, "call.ended", {"cause": Cause.SERVER_RESTART.value, "state": view.state.value})
-            if order.hangup_hook is not None:
-                book.note(view.id, "hook.owed", {"url": shown_url(order.hangup_hook)})
-                told = OweHangup(url=order.hangup_hook, params=order.dialect.ended(view))
-                self._services.hooks.owe(view.id, order.owner, order.dialect.name, told)
-        book.closed(view.id)
-        self._services.hooks.call_over(view.id)
-        return view
+            live = self._enter(call, caller, order.dialect)
+            live.task.begin()
+        return live
 
     def resumed(self, live: LiveCall, entries: int) -> None:
         """A call that was restored; its timeline goes on after so many entries."""
