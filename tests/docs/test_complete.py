@@ -9,7 +9,7 @@ from tests.support.documents import fenced, pages
 
 from offhook.cli.main import app
 from offhook.config import Settings, load_settings
-from offhook.flow.dialects import didml_parties, didml_reading, didml_sounds, elks_reading
+from offhook.flow.dialects import didml_parties, didml_reading, didml_sounds, elks_reading, elks_values
 from offhook.media.tones import TONE_NAMES
 from offhook.web.api import (
     elks,
@@ -93,6 +93,7 @@ def test_actions_and_their_options() -> None:
     assert sorted(key for key in keys if f"`{key}`" not in page) == []
     assert sorted(word for word in elks_reading._HANGUPS if f"`{word}`" not in page) == []
     assert sorted(tone for tone in TONE_NAMES if f"`sound/{tone}`" not in page) == []
+    assert sorted(elks_values.TONES) == sorted(TONE_NAMES), "what the page names can be played"
 
 
 @pytest.mark.parametrize("verb", [*didml_reading.VERBS, *didml_reading.SKIPPED])

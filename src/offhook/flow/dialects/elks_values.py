@@ -41,7 +41,7 @@ __all__ = [
 MAX_SPEECH_CHARS = 179
 """The service speaks texts under 180 characters."""
 
-TONES = frozenset({"beep", "dialtone", "ringback", "busy", "congestion", "sorry", "comfort"})
+TONES = frozenset({"beep", "dialtone", "ringback", "busy", "congestion", "music", "enter", "exit", "sorry", "comfort"})
 """`sound/beep` is the service's; the others are ours. Each but the beep also of a country: `sound/dialtone/us`."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{4,14}")
