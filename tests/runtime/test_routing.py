@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from offhook.flow.verbs import NumberTarget, PhoneTarget, SipTarget, UnusableTarget
-from offhook.flow.view import Cause
-from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Placement, Routing, Source, dialled_number
+from offhook.flow.view import HIDDEN_CALLER, Cause
+from offhook.runtime.routing import Arrival, Caller, Placement, Routing, Source, dialled_number
 from offhook.sip.commands import InviteOrder, RequestHandle, SessionId
 from offhook.sip.events import Binding, IncomingInvite
 from offhook.sip.headers.name_addr import NameAddr
@@ -248,7 +248,7 @@ def test_whom_an_account_may_show(place: Place) -> None:
     other = place.directory.add_account("others").row.id
     theirs = place.directory.add_number("+46101000002", trunk=place.trunk.id, account=other).number
     place.directory.add_caller_id(place.account, "+46812345678")
-    for allowed in (OURS, FAR, PHONE, "+46812345678", ANONYMOUS):
+    for allowed in (OURS, FAR, PHONE, "+46812345678", HIDDEN_CALLER):
         assert place.to("+46700000009", caller_id=allowed).cause is None
     for refused in (theirs, "+46700000002", "Bank", ""):
         placement = place.to("+46700000009", caller_id=refused)
@@ -278,7 +278,7 @@ def test_a_trunk_that_is_known_by_its_name_is_named(storage: Storage) -> None:
 
 def test_a_hidden_caller_is_hidden_from_whom_it_calls(place: Place) -> None:
     """RFC 3323 section 4.1."""
-    order = ordered(place.to("+46700000009", caller_id=ANONYMOUS))
+    order = ordered(place.to("+46700000009", caller_id=HIDDEN_CALLER))
     assert str(order.from_) == "Anonymous <sip:anonymous@anonymous.invalid>"
     assert ("Privacy", "id") in order.headers
 
@@ -338,14 +338,14 @@ def test_a_number_of_a_trunk_is_no_phone(place: Place) -> None:
         ("<sip:0046700000001@x>", {}, FAR),
         ("<tel:+46-70-0000001>", {}, FAR),
         ('"Alice" <sip:alice@x>', {}, "alice"),
-        (f"<sip:{FAR}@x>", {"Privacy": "id"}, ANONYMOUS),
-        (f"<sip:{FAR}@x>", {"Privacy": "user; critical"}, ANONYMOUS),
+        (f"<sip:{FAR}@x>", {"Privacy": "id"}, HIDDEN_CALLER),
+        (f"<sip:{FAR}@x>", {"Privacy": "user; critical"}, HIDDEN_CALLER),
         (f"<sip:{FAR}@x>", {"Privacy": "none"}, FAR),
-        ("<sip:anonymous@anonymous.invalid>", {}, ANONYMOUS),
-        ("<sip:Restricted@x>", {}, ANONYMOUS),
-        ("<sip:x.example>", {}, ANONYMOUS),
+        ("<sip:anonymous@anonymous.invalid>", {}, HIDDEN_CALLER),
+        ("<sip:Restricted@x>", {}, HIDDEN_CALLER),
+        ("<sip:x.example>", {}, HIDDEN_CALLER),
         # Whoever hides in From is hidden, whatever the network knows (RFC 3323 section 4.1).
-        ("<sip:anonymous@anonymous.invalid>", {"P_Asserted_Identity": f"<sip:{FAR}@x>"}, ANONYMOUS),
+        ("<sip:anonymous@anonymous.invalid>", {"P_Asserted_Identity": f"<sip:{FAR}@x>"}, HIDDEN_CALLER),
         # A From that is no number: the network's word counts (RFC 3325 section 9.1).
         ("<sip:pbx@x>", {"P_Asserted_Identity": f'"Doe, John" <sip:{FAR}@x>'}, FAR),
         ("<sip:pbx@x>", {"P_Asserted_Identity": f"<sip:john@x>, <tel:{FAR}>"}, FAR),

@@ -7,10 +7,23 @@ from typing import NewType
 
 from offhook.flow.program import Outcome, Step
 
-__all__ = ["CallId", "CallState", "CallView", "Cause", "Direction", "LegView", "Performed", "RecordingView"]
+__all__ = [
+    "HIDDEN_CALLER",
+    "CallId",
+    "CallState",
+    "CallView",
+    "Cause",
+    "Direction",
+    "LegView",
+    "Performed",
+    "RecordingView",
+]
 
 CallId = NewType("CallId", str)
 """128 bits as 32 lower-case hex digits; each dialect dresses it (46elks: `c` before it; didML: a UUID)."""
+
+HIDDEN_CALLER = "anonymous"
+"""What stands for the caller's number when it is not known, and what a customer says who shows none."""
 
 
 class Direction(Enum):

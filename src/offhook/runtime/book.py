@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from offhook.flow import ids
 from offhook.flow.dialects import elks_words
 from offhook.flow.view import CallId, CallState, CallView, Cause
 from offhook.runtime.media_legs import RecordingClosed
@@ -130,13 +131,13 @@ class Book:
                 expires=created + self._retention,
             )
         )
-        name = elks_words.recording_id(call, index)
+        name = ids.recording_id(call, index)
         key = f"?key={self._link_key(name)}" if open_link else ""
         return f"{self._base_url()}/a1/recordings/{name}.wav{key}"
 
     def draw(self, owner: str, call: CallId, amount: int) -> bool:
         """Take money for a call. False: the balance no longer bears it (what was used is still owed)."""
-        self._directory.charge(owner, amount, f"/Calls/{elks_words.call_id(call)}")
+        self._directory.charge(owner, amount, f"/Calls/{ids.call_id(call)}")
         left = self._directory.credit_left(owner)
         return left is None or left >= 0
 

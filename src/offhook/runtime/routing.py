@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from offhook.call.events import Tariff
 from offhook.flow.verbs import NumberTarget, PhoneTarget, SipTarget, Target, UnusableTarget
-from offhook.flow.view import Cause
+from offhook.flow.view import HIDDEN_CALLER, Cause
 from offhook.sip.commands import Account, InviteOrder
 from offhook.sip.errors import SyntaxFault
 from offhook.sip.events import Binding, IncomingInvite
@@ -23,11 +23,9 @@ from offhook.storage.directory import Directory
 from offhook.storage.prices import PriceList
 from offhook.storage.rows import NumberRow, TrunkRow
 
-__all__ = ["ANONYMOUS", "Arrival", "Caller", "Placement", "Routing", "Source", "dialled_number"]
+__all__ = ["Arrival", "Caller", "Placement", "Routing", "Source", "dialled_number"]
 
-ANONYMOUS = "anonymous"
-"""What a customer sees of a hidden caller, and may show."""
-ANONYMOUS_HOST = "anonymous.invalid"
+ANONYMOUS_USER, ANONYMOUS_HOST = "anonymous", "anonymous.invalid"
 """RFC 3323 section 4.1.1.3."""
 PHONE_NUMBER_PREFIX = "+4600"
 HOPS = 70
@@ -165,7 +163,7 @@ class Routing:
         """Whether an account may show a caller ID."""
         return (
             self._any_caller_id
-            or caller_id == ANONYMOUS
+            or caller_id == HIDDEN_CALLER
             or caller_id in caller.numbers
             or self._directory.may_show(caller.account, caller_id)
         )
@@ -233,9 +231,9 @@ class Routing:
         account: Account | None = None,
     ) -> InviteOrder:
         headers: tuple[tuple[str, str], ...] = ()
-        if caller_id == ANONYMOUS:
+        if caller_id == HIDDEN_CALLER:
             # RFC 3323 section 4.1: anonymous to whoever is called.
-            from_ = NameAddr(uri=Uri.sip(ANONYMOUS, ANONYMOUS_HOST), display="Anonymous")
+            from_ = NameAddr(uri=Uri.sip(ANONYMOUS_USER, ANONYMOUS_HOST), display="Anonymous")
             headers = (("Privacy", "id"),)
         else:
             from_ = NameAddr(uri=Uri.sip(caller_id, domain))
@@ -314,7 +312,7 @@ def _shown(invite: IncomingInvite) -> str:
     """The caller as a customer may see it: its identity by the network if it gives one, hidden if it wants to be."""
     privacy = (invite.headers.get("Privacy") or "").lower()
     if any(word.strip() in ("id", "user", "header") for word in privacy.split(";")) or _is_hidden(invite.from_.uri):
-        return ANONYMOUS
+        return HIDDEN_CALLER
     number = dialled_number(invite.from_.uri.username)
     asserted = None if number.startswith("+") else _asserted(invite)
     return number if asserted is None else asserted
@@ -323,7 +321,7 @@ def _shown(invite: IncomingInvite) -> str:
 def _is_hidden(uri: Uri) -> bool:
     """RFC 3323 section 4.1.1.3, and what gateways write instead."""
     user = (uri.username or "").lower()
-    return user in ("", "anonymous", "unknown", "restricted") or uri.host.lower() == ANONYMOUS_HOST
+    return user in ("", ANONYMOUS_USER, "unknown", "restricted") or uri.host.lower() == ANONYMOUS_HOST
 
 
 def _asserted(invite: IncomingInvite) -> str | None:

@@ -22,10 +22,10 @@ from offhook.flow.dialects.dialect import Dialect, Reading
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Flow, Next
 from offhook.flow.verbs import StatusHook, Target
-from offhook.flow.view import CallId, CallView, Cause
+from offhook.flow.view import HIDDEN_CALLER, CallId, CallView, Cause
 from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
-from offhook.runtime.routing import ANONYMOUS, Arrival, Caller, Source
+from offhook.runtime.routing import Arrival, Caller, Source
 from offhook.runtime.services import Services
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.runtime.source_guard import REFUSE_S, SourceGuard
@@ -257,7 +257,7 @@ class Switchboard:
             dialect=dialect,
             start=start,
             refused=None if refusal is None else refusal.cause,
-            caller_name="" if arrival.from_ == ANONYMOUS else invite.from_.display or "",
+            caller_name="" if arrival.from_ == HIDDEN_CALLER else invite.from_.display or "",
             fallback=fallback,
             care=self._services.care,
             quirks=self._quirks(owner),

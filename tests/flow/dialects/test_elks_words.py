@@ -1,4 +1,4 @@
-"""46elks' words, where cases cannot say it: formats, ids, and what a view without this or that becomes."""
+"""46elks' words, where cases cannot say it: formats, and what a view without this or that becomes."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -29,17 +29,6 @@ def test_times_are_said_in_utc(zone: timezone) -> None:
 
 def test_times_without_a_zone_are_taken_for_utc() -> None:
     assert elks_words.live_time(MOMENT.replace(tzinfo=None)) == "2016-11-03T15:08:14.609873"
-
-
-def test_ids() -> None:
-    assert elks_words.call_id(ID) == "c719b1eefbf65b1f89c013e6433dbf537"
-    assert elks_words.read_call_id("c719b1eefbf65b1f89c013e6433dbf537") == ID
-    assert elks_words.recording_id(ID, 1) == "c719b1eefbf65b1f89c013e6433dbf537-r1"
-
-
-@pytest.mark.parametrize("text", ["", ID, "c" + ID.upper(), f"s{ID}", f"c{ID}0", f"c{ID}\n"])
-def test_what_is_no_call_id(text: str) -> None:
-    assert elks_words.read_call_id(text) is None
 
 
 VIEW = CallView(id=ID, direction=Direction.OUTGOING, from_="+46700000001", to="+46700000002", created=MOMENT)

@@ -14,10 +14,9 @@ from offhook.flow.dialects.dialect import Params
 from offhook.flow.program import Outcome, OutcomeKind
 from offhook.flow.targets import LegStage
 from offhook.flow.verbs import Conference, Dial, Enqueue, Gather, Record, TakeFromQueue, Verb
-from offhook.flow.view import CallId, CallView, Cause, Direction, LegView, RecordingView
+from offhook.flow.view import HIDDEN_CALLER, CallId, CallView, Cause, Direction, LegView, RecordingView
 
 __all__ = [
-    "HIDDEN_CALLER",
     "MISSPELLED_DURATION",
     "STATUS_NAMES",
     "begun",
@@ -30,9 +29,6 @@ __all__ = [
     "status",
     "without_plus",
 ]
-
-HIDDEN_CALLER = "anonymous"
-"""What stands for the caller's number when it is not known."""
 
 MISSPELLED_DURATION = "CallDurartion"
 """The service's page spells `CallDuration` so. In `CallView.quirks` it asks for both."""

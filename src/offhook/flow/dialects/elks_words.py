@@ -4,45 +4,36 @@ Names, order and formats as the service's own examples have them. What a view do
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, assert_never
 
+from offhook.flow import ids
 from offhook.flow.dialects.dialect import Params
 from offhook.flow.errors import DocumentError, WrongUrl
 from offhook.flow.program import Outcome, OutcomeKind
 from offhook.flow.targets import LegStage
 from offhook.flow.verbs import Dial, Verb
-from offhook.flow.view import CallId, CallView, Cause, Direction, LegView, Performed, RecordingView
+from offhook.flow.view import HIDDEN_CALLER, CallView, Cause, Direction, LegView, Performed, RecordingView
 
 __all__ = [
-    "HIDDEN_CALLER",
     "actions",
     "begun",
-    "call_id",
     "call_object",
     "continued",
     "created_object",
     "ended",
     "legs",
     "live_time",
-    "read_call_id",
     "recorded",
-    "recording_id",
     "status",
     "stored_time",
     "wrong_start",
 ]
 
-HIDDEN_CALLER = "anonymous"
-"""What stands in `from` when the caller's number is not known."""
-
 _PHONES = "+4600"
 """Numbers that SIP phones of ours register as begin so."""
-
-_CALL_ID = re.compile(r"c([0-9a-f]{32})")
 
 _CUT_SHORT: Mapping[Cause, str] = MappingProxyType(
     {
@@ -69,22 +60,6 @@ def stored_time(moment: datetime) -> str:
     return live_time(moment)[:-3] + "000"
 
 
-def call_id(identifier: CallId) -> str:
-    """`c` and 32 hex digits."""
-    return f"c{identifier}"
-
-
-def read_call_id(text: str) -> CallId | None:
-    """What `call_id` gave; `None` for anything else."""
-    match = _CALL_ID.fullmatch(text)
-    return None if match is None else CallId(match[1])
-
-
-def recording_id(identifier: CallId, index: int) -> str:
-    """`<callid>-r0`, `-r1`, … in the order of completion."""
-    return f"{call_id(identifier)}-r{index}"
-
-
 # ── control webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -96,7 +71,7 @@ def begun(view: CallView) -> Params:
         *_who(view),
         ("created", live_time(view.created)),
         ("result", result),
-        *((("id", call_id(view.id)),) if by_phone else ()),
+        *((("id", ids.call_id(view.id)),) if by_phone else ()),
     )
 
 
@@ -107,7 +82,12 @@ def continued(view: CallView, outcome: Outcome) -> Params:
 
 
 def _who(view: CallView) -> Params:
-    return (("callid", call_id(view.id)), ("direction", view.direction.value), ("from", _from(view)), ("to", view.to))
+    return (
+        ("callid", ids.call_id(view.id)),
+        ("direction", view.direction.value),
+        ("from", _from(view)),
+        ("to", view.to),
+    )
 
 
 def _from(view: CallView) -> str:
@@ -140,7 +120,7 @@ def _why(why: str) -> str:
 def recorded(view: CallView, recording: RecordingView) -> Params:
     """The post about a finished recording, of one party or of the call."""
     return (
-        ("callid", call_id(view.id)),
+        ("callid", ids.call_id(view.id)),
         ("created", live_time(recording.created)),
         ("duration", str(recording.duration_s)),
         ("wav", recording.wav_url),
@@ -175,8 +155,8 @@ def _ended(view: CallView) -> Iterator[tuple[str, str]]:
     if view.start is not None:
         yield "cost", str(view.cost or 0)
         yield "duration", str(view.duration_s or 0)
-    yield "id", call_id(view.id)
-    yield "callid", call_id(view.id)
+    yield "id", ids.call_id(view.id)
+    yield "callid", ids.call_id(view.id)
 
 
 def status(view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
@@ -196,7 +176,7 @@ def created_object(view: CallView) -> dict[str, Any]:
         "created": live_time(view.created),
         "to": view.to,
         "state": view.state.value,
-        "id": call_id(view.id),
+        "id": ids.call_id(view.id),
     }
 
 
@@ -204,7 +184,7 @@ def call_object(view: CallView) -> dict[str, Any]:
     """A call in lists and by its id; only what there is to say, so that a failed call has six fields and its owner."""
     log = actions(view)
     described: dict[str, Any] = {
-        "id": call_id(view.id),
+        "id": ids.call_id(view.id),
         "direction": view.direction.value,
         "from": _from(view),
         "to": view.to,

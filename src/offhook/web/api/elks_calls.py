@@ -4,10 +4,11 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
+from offhook.flow import ids
 from offhook.flow.dialects import elks_words
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
-from offhook.flow.view import CallId
+from offhook.flow.view import HIDDEN_CALLER, CallId
 from offhook.storage.records import call_by_id, calls_page
 from offhook.storage.rows import CallRow
 from offhook.storage.writer import StorageUnavailable
@@ -99,8 +100,8 @@ async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
 
 
 def _caller_id(elks: Elks, request: ElksRequest, text: str) -> str:
-    if text.strip().lower() == elks_words.HIDDEN_CALLER:
-        return elks_words.HIDDEN_CALLER
+    if text.strip().lower() == HIDDEN_CALLER:
+        return HIDDEN_CALLER
     shown = number_of(text, "from")
     if not elks.settings.dev and not elks.storage.directory.may_show(request.account.id, shown):
         raise ElksError(403, "Invalid from number")
@@ -138,18 +139,18 @@ def _object(elks: Elks, row: CallRow) -> dict[str, Any]:
 
 
 async def _show(elks: Elks, request: ElksRequest, identifier: str) -> dict[str, Any]:
-    call_id = elks_words.read_call_id(identifier.lower())
-    if call_id is None:
+    call = ids.read_call_id(identifier.lower())
+    if call is None:
         raise not_found()
-    view = elks.server.live_view(call_id)
+    view = elks.server.live_view(call)
     if view is not None and view.owner == request.account.id:
         return elks_words.call_object(view)
-    return row_object(await _row(elks, request, call_id))
+    return row_object(await _row(elks, request, call))
 
 
-async def _row(elks: Elks, request: ElksRequest, call_id: CallId) -> CallRow:
+async def _row(elks: Elks, request: ElksRequest, call: CallId) -> CallRow:
     await settled(elks)
-    row = await elks.storage.read(lambda connection: call_by_id(connection, call_id))
+    row = await elks.storage.read(lambda connection: call_by_id(connection, call))
     if row is None or row.owner != request.account.id:
         raise not_found()
     return row
@@ -161,9 +162,9 @@ def row_object(row: CallRow) -> dict[str, Any]:
     if row.started is not None and row.ended is not None:
         duration = max(0, round((row.ended - row.started).total_seconds()))
     described: dict[str, Any] = {
-        "id": elks_words.call_id(CallId(row.id)),
+        "id": ids.call_id(CallId(row.id)),
         "direction": row.direction,
-        "from": row.from_number or elks_words.HIDDEN_CALLER,
+        "from": row.from_number or HIDDEN_CALLER,
         "to": row.to_number,
         "created": elks_words.stored_time(row.created),
         "state": row.state,
@@ -183,14 +184,14 @@ def row_object(row: CallRow) -> dict[str, Any]:
 
 
 async def _delete(elks: Elks, request: ElksRequest, identifier: str) -> dict[str, Any]:
-    call_id = elks_words.read_call_id(identifier.lower())
-    if call_id is None:
+    call = ids.read_call_id(identifier.lower())
+    if call is None:
         raise not_found()
-    row = await _row(elks, request, call_id)
-    if elks.server.live_view(call_id) is not None:
+    row = await _row(elks, request, call)
+    if elks.server.live_view(call) is not None:
         raise ElksError(403, "The call is ongoing; delete it when it has ended")
     now = datetime.now(UTC)
-    elks.server.erased(call_id)
+    elks.server.erased(call)
     elks.storage.records.erase_call(row.id, now)
     await elks.storage.writer.flush()
-    return {"id": elks_words.call_id(call_id), "deleted": elks_words.live_time(now)}
+    return {"id": ids.call_id(call), "deleted": elks_words.live_time(now)}

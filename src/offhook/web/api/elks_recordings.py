@@ -8,7 +8,8 @@ from urllib.parse import parse_qs
 from starlette.responses import FileResponse
 from starlette.types import Scope
 
-from offhook.flow.dialects.elks_words import call_id, recording_id, stored_time
+from offhook.flow import ids
+from offhook.flow.dialects.elks_words import stored_time
 from offhook.flow.view import CallId
 from offhook.storage.directory import utc_now
 from offhook.storage.records import recording_by_id, recordings_page
@@ -46,7 +47,7 @@ async def linked(elks: Elks, scope: Scope) -> AccountRow | None:
     match = _PATH.fullmatch(scope["path"].lower())
     if scope["method"] not in ("GET", "HEAD") or match is None or len(keys) != 1:
         return None
-    name = recording_id(CallId(match[1]), int(match[2]))
+    name = ids.recording_id(CallId(match[1]), int(match[2]))
     if not hmac.compare_digest(elks.storage.key.link_key(name).encode(), keys[0].encode()):
         return None
     await settled(elks)
@@ -58,8 +59,8 @@ async def linked(elks: Elks, scope: Scope) -> AccountRow | None:
 def recording_object(row: RecordingRow) -> dict[str, Any]:
     """A finished recording."""
     return {
-        "id": recording_id(CallId(row.call_id), row.number),
-        "callid": call_id(CallId(row.call_id)),
+        "id": ids.recording_id(CallId(row.call_id), row.number),
+        "callid": ids.call_id(CallId(row.call_id)),
         "created": stored_time(row.created),
         "duration": round(row.duration_s),
         "bytes": row.bytes,

@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from offhook.flow.dialects import elks_words
+from offhook.flow import ids
 from offhook.flow.dialects.choose import DIALECTS, choose, read_start
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.errors import DocumentError, WrongUrl, excerpt
-from offhook.flow.view import CallId
+from offhook.flow.view import HIDDEN_CALLER, CallId
 from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id, calls_page, tombstone
 from offhook.storage.rows import CallRow, columns_of
@@ -51,7 +51,7 @@ def call_json(call: CallRow) -> dict[str, Any]:
     del described["deleted"]
     return {
         **described,
-        "id": elks_words.call_id(CallId(call.id)),
+        "id": ids.call_id(CallId(call.id)),
         "uuid": str(UUID(call.id)),
         "created": moment(call.created),
         "started": moment(call.started),
@@ -71,8 +71,8 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
         if placed is not None:
             return call_json(placed)
     account = caller.which(body.account)
-    shown = body.from_ if body.from_ == elks_words.HIDDEN_CALLER else e164(body.from_, "from")
-    may_show = native.storage.directory.may_show(account.id, shown) or shown == elks_words.HIDDEN_CALLER
+    shown = body.from_ if body.from_ == HIDDEN_CALLER else e164(body.from_, "from")
+    may_show = native.storage.directory.may_show(account.id, shown) or shown == HIDDEN_CALLER
     if not native.settings.dev and not may_show:
         raise NativeError(
             403, "caller_id", f"{shown} may not be shown; allow it with: offhook account caller-id add {shown}"
@@ -152,7 +152,7 @@ async def hang_up(caller: Asking, call: str) -> dict[str, Any]:
     row = await call_row(caller, read_call_id(call))
     if not await caller.native.server.hang_up(CallId(row.id)):
         raise NativeError(409, "call_over", "the call is over already")
-    return {"id": elks_words.call_id(CallId(row.id)), "hung_up": True}
+    return {"id": ids.call_id(CallId(row.id)), "hung_up": True}
 
 
 async def call_row(caller: Caller, call_id: CallId) -> CallRow:

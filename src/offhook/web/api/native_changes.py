@@ -13,7 +13,7 @@ from pydantic import Field
 from offhook.call.changes import Change, Objection
 from offhook.call.commands import LegId
 from offhook.call.events import ChangeRecording, GoOn, HangUp, Mute, PressKeys, RecordingChange
-from offhook.flow.dialects import elks_words
+from offhook.flow import ids
 from offhook.flow.dialects.choose import DIALECTS, read_document
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.document import Document
@@ -74,7 +74,7 @@ async def change_call(caller: Asking, call: str, body: ChangeBody) -> dict[str, 
     objection = await caller.native.server.change_call(CallId(row.id), wanted)
     if objection is not None:
         raise NativeError(404 if objection is Objection.NO_LEG else 409, objection.value, SAYINGS[objection])
-    return {"id": elks_words.call_id(CallId(row.id)), "changed": kind, "warnings": list(warnings)}
+    return {"id": ids.call_id(CallId(row.id)), "changed": kind, "warnings": list(warnings)}
 
 
 def _read(body: ChangeBody) -> tuple[str, Change, tuple[str, ...]]:

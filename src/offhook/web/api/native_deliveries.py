@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from offhook.call.masking import shown_url
-from offhook.flow.dialects import elks_words
+from offhook.flow import ids
 from offhook.flow.view import CallId
 from offhook.storage.deliveries import DEAD, DELIVERED, deliveries_page, deliveries_since, delivery_by_id
 from offhook.storage.rows import DeliveryRow
@@ -32,7 +32,7 @@ def delivery_json(row: DeliveryRow) -> dict[str, Any]:
     request = row.data["request"]
     return {
         "id": row.id,
-        "call": elks_words.call_id(CallId(row.call_id)) if row.call_id else None,
+        "call": ids.call_id(CallId(row.call_id)) if row.call_id else None,
         "account": row.account,
         "kind": row.kind,
         "sequence": row.sequence,

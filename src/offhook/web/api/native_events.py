@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from offhook.flow.dialects import elks_words
+from offhook.flow import ids
 from offhook.flow.view import CallId
 from offhook.storage.records import events_after, recordings_of
 from offhook.storage.rows import EventRow, RecordingRow
@@ -89,7 +89,7 @@ async def export(caller: Asking, call: str) -> Response:
         "recordings": [_recording_json(caller, each) for each in recordings],
     }
     answer = InPieces(partial(_exported, caller, CallId(row.id), about), media_type="application/json")
-    answer.headers["content-disposition"] = f'attachment; filename="{elks_words.call_id(CallId(row.id))}.json"'
+    answer.headers["content-disposition"] = f'attachment; filename="{ids.call_id(CallId(row.id))}.json"'
     return answer
 
 
@@ -216,7 +216,7 @@ async def _exported(caller: Caller, call: CallId, about: dict[str, Any]) -> Asyn
 
 def _recording_json(caller: Caller, row: RecordingRow) -> dict[str, Any]:
     base = caller.native.settings.http_base
-    name = elks_words.recording_id(CallId(row.call_id), row.number)
+    name = ids.recording_id(CallId(row.call_id), row.number)
     return {
         "id": name,
         "created": moment(row.created),

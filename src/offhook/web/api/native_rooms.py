@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from offhook.flow.dialects import elks_words
+from offhook.flow import ids
 from offhook.runtime.rooms import RoomEntry, RoomView
 from offhook.web.api.native_request import Asking, Caller, NativeError, moment
 
@@ -36,7 +36,7 @@ async def show_room(caller: Asking, kind: str, name: str, account: str | None = 
 
 
 def room_json(view: RoomView) -> dict[str, Any]:
-    """A room and who is in it; calls by their ids of 46elks, as elsewhere in `/v1`."""
+    """A room and who is in it; calls by the ids that they have elsewhere in `/v1`."""
     return {
         "account": view.room.account,
         "kind": view.room.kind.value,
@@ -44,7 +44,7 @@ def room_json(view: RoomView) -> dict[str, Any]:
         "since": _wall(view.since),
         "guests": [
             {
-                "call": elks_words.call_id(guest.call),
+                "call": ids.call_id(guest.call),
                 "leg": guest.leg,
                 "role": guest.role,
                 "state": guest.state,
@@ -59,7 +59,7 @@ def room_json(view: RoomView) -> dict[str, Any]:
 
 def entry_json(entry: RoomEntry) -> dict[str, Any]:
     """An entry of a room's log."""
-    calls = {key: elks_words.call_id(value) for key, value in entry.data.items() if key in ("call", "by")}
+    calls = {key: ids.call_id(value) for key, value in entry.data.items() if key in ("call", "by")}
     return {"at": moment(entry.at), "kind": entry.kind, "data": {**entry.data, **calls}}
 
 
