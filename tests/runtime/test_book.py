@@ -85,6 +85,27 @@ async def test_what_comes_after_the_end_goes_on_with_the_numbers(storage: Storag
     assert [(row.seq, row.kind) for row in found] == [(1, "call.begun"), (2, "leg.statistics"), (3, "hook.delivered")]
 
 
+async def test_a_call_that_goes_on_after_a_restart_keeps_what_was_delivered_before_it_did(
+    storage: Storage, book: Book
+) -> None:
+    """The outbox works before calls are restored: its entries must not have the numbers of theirs."""
+    book.opened(view())
+    book.note(CALL, "call.begun", {})
+    await book.flush()
+    book = made(storage)
+    entries = await storage.read(entries_of_unfinished)
+    book.remember(entries)
+    book.noted_late(CALL, "hook.delivered", {"status": 200})
+    book.resumed(view(), entries[CALL])
+    book.note(CALL, "call.resumed", {})
+    book.note(CALL, "call.ended", {})
+    await book.flush()
+    found = await storage.read(lambda connection: events_after(connection, CALL))
+    assert [(row.seq, row.kind) for row in found] == [
+        (1, "call.begun"), (2, "hook.delivered"), (3, "call.resumed"), (4, "call.ended")
+    ]  # fmt: skip
+
+
 async def test_a_timeline_that_is_full_says_so_and_still_tells_the_end(
     storage: Storage, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,9 +98,10 @@ class Book:
         self.save(view)
 
     def resumed(self, view: CallView, entries: int) -> None:
-        """A call goes on that an earlier server began; its timeline has so many entries."""
+        """A call goes on that an earlier server began; its timeline had so many entries when this server looked. What
+        was owed for it may have been delivered since, and be its newest entry."""
         self._live.add(view.id)
-        self._last[view.id] = entries
+        self._last[view.id] = max(entries, self._last.get(view.id, 0))
 
     def noted_late(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
         """An entry for a call that may be long over; one that is no longer known gets none."""
