@@ -32,7 +32,8 @@ from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import FAILURES_IN_A_ROW, PAUSE_S
 from offhook.hooks.delivery import Delivered, DeliveryEvent, Now
 from offhook.hooks.policy import DIDFORSALE, ELKS, DeliveryPolicy, Listed
-from offhook.runtime.hook_desk import Answer, HookDesk, new_hook_id
+from offhook.hooks.request import Headers, WebhookRequest
+from offhook.runtime.hook_desk import Answer, HookDesk, asked_id
 from offhook.runtime.outbox import Outbox
 from offhook.runtime.webhooks import HookResult, Webhooks
 
@@ -296,10 +297,30 @@ async def test_without_a_policy_of_its_own_it_is_the_services() -> None:
     assert (delivery("u", "elks"), delivery("u", "didml")) == (ELKS, DIDFORSALE)
 
 
-def test_ids_of_webhooks_are_never_the_same() -> None:
-    ids = {new_hook_id() for _ in range(100)}
-    assert len(ids) == 100
-    assert all(each.startswith("msg_") for each in ids)
+async def test_what_is_asked_again_after_a_crash_has_the_id_it_had() -> None:
+    """Two desks, as of two processes: the same request of the same call is the same webhook, and no other is."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text="{}")
+
+    def signer(request: WebhookRequest, body: bytes) -> Headers:
+        return (("webhook-id", request.id),)
+
+    async with receiver(handler) as here:
+        asked = fetch(here.url)
+        for _ in range(2):
+            async with Webhooks(LOOPBACK, signer=signer) as client, Outbox(client) as outbox:
+                await HookDesk(client=client, outbox=outbox, policy=POLICY).ask(CALL, asked, lambda *_: None)
+        assert [seen.headers["webhook-id"] for seen in here.seen] == [asked_id(CALL, asked)] * 2
+    others = [
+        replace(asked, request=RequestId(8)),
+        replace(asked, url=f"{asked.url}/other"),
+        replace(asked, method="GET"),
+        replace(asked, params=(("from", "+46 70"),)),
+    ]
+    ids = [asked_id(CALL, each) for each in (asked, *others)] + [asked_id(CallId("d" * 32), asked)]
+    assert len(set(ids)) == len(ids)
+    assert ids[0].startswith(f"msg_{CALL}_asked_7_")
 
 
 @pytest.mark.parametrize("fault", Fault)

@@ -4,7 +4,7 @@ Joins calls with `webhooks` (how one request is made) and `outbox` (how one that
 both in the call's timeline.
 """
 
-import secrets
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class HookDesk:
         self, call: CallId, account: str, command: FetchDocument, note: NoteOf, host: HostKey | None
     ) -> Answer:
         request = WebhookRequest(
-            id=new_hook_id(),
+            id=asked_id(call, command),
             purpose=Purpose.CONTROL,
             call=call,
             account=account,
@@ -159,9 +159,12 @@ def _host_of(account: str, url: str) -> HostKey | None:
         return None
 
 
-def new_hook_id() -> str:
-    """A stable id of one webhook over all its tries."""
-    return f"msg_{secrets.token_hex(12)}"
+def asked_id(call: CallId, command: FetchDocument) -> str:
+    """The id of a control webhook: made from what it asks, so that a server that has to ask again after a crash gives
+    it the same. One that comes to ask something else under the same number, since it did not know of an event that was
+    lost, gives it another."""
+    asked = repr((command.method, command.url, command.params)).encode()
+    return f"msg_{call}_asked_{command.request}_{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
 def owed_id(call: CallId, what: str) -> str:
