@@ -1,51 +1,46 @@
 """What must hold when a run is over. Each check says what it found in words; nothing found is good.
 
-A call stood in one of three ways at the moment of a kill:
-
-- *settled*: its far ends had had their answers acknowledged for `MARGIN_S`. It has to go on as planned.
-- *unsettled*: it was being set up. It may go on; otherwise it has to be ended, and its customer told.
-- begun while no server ran. Its messages wait; if its far ends had the patience, it is a call like any other.
-
-`MARGIN_S` is what a message takes to be read and written down, and not more.
+What is asked of a call depends on how it stood at each kill (`standing.py`); parties of a room are judged in
+`room_judging.py`.
 """
 
 import sqlite3
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from tests.chaos.customer import Asked
 from tests.chaos.lateness import Lateness
-from tests.chaos.phones import Dialog, Ended
+from tests.chaos.lives import Life
+from tests.chaos.meetings import ALL_STAGES
+from tests.chaos.phones import Ended
 from tests.chaos.plans import Kind
+from tests.chaos.room_judging import against_meeting, cut_short, disturbed, heard_in_meeting, wrong_stages
 from tests.chaos.sound import FRAME_S, SERVERS, Gap, gaps_of_bridge, gaps_of_prompt
-from tests.chaos.traffic import Life, Traffic
+from tests.chaos.standing import (
+    IN_TIME_S,
+    LATE_S,
+    MARGIN_S,
+    SETTLING_S,
+    Absence,
+    Standing,
+    absent_s,
+    hung_up,
+    left_at,
+)
+from tests.chaos.traffic import Traffic
 
-__all__ = ["Absence", "Verdict", "judge", "unreadable"]
+__all__ = ["END_WITHIN_S", "Verdict", "judge", "longest_hole_s", "unreadable"]
 
-MARGIN_S = 0.15
 GAP_S = 0.1
 """The bar."""
-SETTLING_S = 0.4
-"""After both have answered a bridge is made; before that nobody is owed sound."""
-IN_TIME_S = 2.5
-"""How much shorter or longer than planned a prompt, a talk or a recording may have been, a server's absence aside."""
-LATE_S = 0.4
-"""Of a far end that learns of its answer: what it hears may have begun before."""
 HEARD_WITHIN_S = 0.5
 END_WITHIN_S = 5.0
 YOUNG_S = 1.0
 RATE = 8000
 SILENT_BELOW = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """From a kill to the line `ready` of the next server; loop times."""
-
-    killed_at: float
-    ready_at: float
 
 
 @dataclass(slots=True)
@@ -78,16 +73,17 @@ class Verdict:
 def judge(run: Traffic, absences: Sequence[Absence], late: Lateness, data_dir: Path) -> Verdict:
     """Look at every call of a run in which everybody has come to rest."""
     verdict = Verdict(calls=len(run.lives))
+    standing = {life: Standing.of(life, absences) for life in run.lives.values()}
     for life in run.lives.values():
         if life.busy:
             verdict.busy += 1
             continue
-        stood = [_stood(life, absence) for absence in absences]
-        away, unsettled, settled = ("away" in stood), ("unsettled" in stood), ("settled" in stood)
+        stood = standing[life]
+        away, unsettled, settled = stood.away, stood.unsettled, stood.settled
         verdict.away += away
         verdict.unsettled += unsettled and not away
         verdict.settled += settled and not unsettled and not away
-        wrong = list(_against_plan(run, life, absences))
+        wrong = list(_against_plan(run, life, absences, standing))
         if away or unsettled:
             for words in _not_ended(life, absences):
                 verdict.fault("left over", f"{_name(life)}: {words}")
@@ -98,7 +94,7 @@ def judge(run: Traffic, absences: Sequence[Absence], late: Lateness, data_dir: P
             verdict.went_on += 1
         _told(verdict, run, life, absences, complete=not (away or unsettled or wrong))
         if not (away or unsettled):
-            _heard(verdict, life, late)
+            _heard(verdict, life, late, absences, standing)
     for dialog in run.phones.open:
         verdict.fault("left over", f"a dialog of {dialog.talk.remote} is open at its far end")
     for stray in run.phones.strays:
@@ -117,25 +113,9 @@ def _name(life: Life) -> str:
     return " ".join(parts) + f" ({'; '.join(seen) or 'never seen'})"
 
 
-def _stood(life: Life, absence: Absence) -> str:
-    killed, ready = absence.killed_at, absence.ready_at
-    if life.begun_at >= killed:
-        # Its INVITE waits in the kept socket; if it was in time, the call is as good as any.
-        lost = life.begun_at < ready and not any(leg.up_at for leg in life.legs.values())
-        return "away" if lost else "later"
-    legs = list(life.legs.values())
-    if legs and all(leg.over and leg.over_at <= killed for leg in legs):
-        return "over"
-    wanted = 2 if life.plan.kind is Kind.BRIDGE else 1
-    up = [leg for leg in legs if leg.up_at and leg.up_at + MARGIN_S <= killed]
-    return "settled" if len(up) == wanted else "unsettled"
-
-
-def _absent_s(absences: Sequence[Absence], begin: float, end: float) -> float:
-    return sum(max(0.0, min(end, each.ready_at) - max(begin, each.killed_at)) for each in absences)
-
-
-def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iterator[str]:
+def _against_plan(
+    run: Traffic, life: Life, absences: Sequence[Absence], standing: Mapping[Life, Standing]
+) -> Iterator[str]:
     """How a call was other than planned."""
     made, first = life.plan, life.first
     if life.twice:
@@ -146,14 +126,19 @@ def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iter
     if not first.over:
         yield "did not end"
         return
-    lasted = first.over_at - first.up_at - _absent_s(absences, first.up_at, first.over_at)
+    lasted = first.over_at - first.up_at - absent_s(absences, first.up_at, first.over_at)
     longest = first.over_at - first.up_at
-    if made.kind is Kind.BRIDGE:
+    if life.meeting is not None:
+        if disturbed(life.meeting, standing):
+            yield from cut_short(life)
+        else:
+            yield from against_meeting(life, run.customer.afters[made.number], absences)
+    elif made.kind is Kind.BRIDGE:
         yield from _against_bridge(life, absences)
     elif first.ended is not Ended.THEIRS:
         yield f"ended with {first.ended}"
     match made.kind:
-        case Kind.PROMPT if not (lasted - IN_TIME_S <= made.lasts_s <= longest + LATE_S):
+        case Kind.PROMPT | Kind.DIDML if not (lasted - IN_TIME_S <= made.lasts_s <= longest + LATE_S):
             yield f"the prompt of {made.lasts_s} s lasted {longest:.2f} s"
         case Kind.GATHER:
             results = [asked.fields.get("result") for asked in run.customer.nexts[made.number]]
@@ -163,15 +148,6 @@ def _against_plan(run: Traffic, life: Life, absences: Sequence[Absence]) -> Iter
             announced = [float(asked.fields["duration"]) for asked in run.customer.recordings[made.number]]
             if not announced or abs(announced[0] - made.lasts_s) > 1.1:
                 yield f"a recording of {made.lasts_s} s was announced as {announced}"
-
-
-def _hung_up(dialog: Dialog, absences: Sequence[Absence]) -> bool:
-    """Whether our BYE ended a dialog. Theirs may cross it; and where a kill fell between ours and its answer, the
-    server may have ended the call without having said so: 481 says that it is over as well (RFC 3261 section 15.1.1).
-    """
-    if dialog.ended is Ended.UNKNOWN:
-        return any(dialog.bye_at <= each.killed_at <= dialog.over_at for each in absences)
-    return dialog.ended is Ended.OURS or (dialog.ended is Ended.THEIRS and bool(dialog.bye_at))
 
 
 def _against_bridge(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
@@ -184,7 +160,7 @@ def _against_bridge(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
         yield "the called party's dialog did not end"
         return
     ends, told = (first, second) if life.plan.by_caller else (second, first)
-    if not _hung_up(ends, absences):
+    if not hung_up(ends, absences):
         yield f"the party that was to hang up: {ends.ended.value if ends.ended else ''}"
     if told.ended is not Ended.THEIRS:
         yield f"the party that was to be told: {told.ended.value if told.ended else ''}"
@@ -199,7 +175,7 @@ def _not_ended(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
         if not dialog.over:
             yield f"{leg}: never ended"
         elif dialog.ended in (Ended.DEAF, Ended.UNACKNOWLEDGED) or (
-            dialog.ended is Ended.UNKNOWN and not _hung_up(dialog, absences)
+            dialog.ended is Ended.UNKNOWN and not hung_up(dialog, absences)
         ):
             yield f"{leg}: {dialog.ended.value}"
         elif not dialog.up_at:
@@ -227,9 +203,34 @@ def _told(verdict: Verdict, run: Traffic, life: Life, absences: Sequence[Absence
         verdict.told += bool(run.customer.recordings[key])
         if not run.customer.recordings[key]:
             verdict.fault("webhooks missing", f"{_name(life)}: no recording")
-    states = {asked.fields.get("state") for asked in run.customer.byes[key]}
-    if complete and life.plan.told and states - {"success"}:
+    states = {asked.fields.get("CallStatus" if life.plan.didml else "state") for asked in run.customer.byes[key]}
+    if complete and life.plan.told and states - {"completed" if life.plan.didml else "success"}:
         verdict.fault("went wrong", f"{_name(life)}: hung up as {states}")
+    if life.plan.didml and life.plan.ordered:
+        _told_of_stages(verdict, run, life, complete=complete)
+    for words in asked_under_two_ids([*run.customer.nexts[key], *run.customer.afters[key]]):
+        verdict.fault("two ids", f"{_name(life)}: {words}")
+
+
+def asked_under_two_ids(asked: Sequence[Asked]) -> Iterator[str]:
+    """What was asked twice, word for word, without being the same webhook."""
+    ids: dict[tuple[tuple[str, str], ...], set[str]] = {}
+    for one in asked:
+        ids.setdefault(tuple(sorted(one.fields.items())), set()).add(one.webhook)
+    for fields, under in ids.items():
+        if len(under) > 1:
+            yield f"{dict(fields)} was asked under {sorted(under)}"
+
+
+def _told_of_stages(verdict: Verdict, run: Traffic, life: Life, *, complete: bool) -> None:
+    """Whether a DIDforSale customer heard how its call went: of its end in any case, of all before
+    if it was answered."""
+    owed = ALL_STAGES if complete else ALL_STAGES[-1:] if life.ordered_at else ()
+    told = run.customer.stages[life.plan.number]
+    verdict.owed += len(owed)
+    verdict.told += len(set(owed) & {asked.fields.get("CallStatus") for asked in told})
+    for what, words in wrong_stages(told, owed=owed):
+        verdict.fault(what, f"{_name(life)}: {words}")
 
 
 def _knew(run: Traffic, life: Life, absences: Sequence[Absence]) -> bool:
@@ -240,38 +241,40 @@ def _knew(run: Traffic, life: Life, absences: Sequence[Absence]) -> bool:
     return any(not any(each.killed_at - MARGIN_S <= one.at <= each.ready_at for each in absences) for one in asked)
 
 
-def _heard(verdict: Verdict, life: Life, late: Lateness) -> None:
+def _heard(
+    verdict: Verdict, life: Life, late: Lateness, absences: Sequence[Absence], standing: Mapping[Life, Standing]
+) -> None:
     """Gaps in what its far ends heard."""
     if not life.plan.loud:
         return
-    found: list[Gap] = []
+    found: list[tuple[str, Gap]] = []
     first, second = life.first, life.second
-    if first is not None and first.up_at and life.plan.kind is Kind.PROMPT:
+    if first is not None and first.up_at and life.plan.kind in (Kind.PROMPT, Kind.DIDML):
         verdict.listened += 1
         heard = [each for each in life.sounds["first"].heard if each.number == SERVERS]
-        found += gaps_of_prompt(heard, FRAME_S * 1.5)
+        found += [("", gap) for gap in gaps_of_prompt(heard, FRAME_S * 1.5)]
         if first.over and abs(len(heard) * FRAME_S - life.plan.lasts_s) > HEARD_WITHIN_S:
             # Too little was cut off, too much was begun anew.
             verdict.fault("gaps", f"{_name(life)}: {len(heard) * FRAME_S:.2f} s were heard of {life.plan.lasts_s} s")
     elif life.plan.kind is Kind.BRIDGE and first is not None and second is not None and first.up_at and second.up_at:
         begin = max(first.up_at, second.up_at) + SETTLING_S
-        end = min(_silent_from(first), _silent_from(second)) - MARGIN_S
+        end = min(left_at(first), left_at(second)) - MARGIN_S
         for ear, mouth in (("first", "second"), ("second", "first")):
             verdict.listened += 1
             heard, sent = life.sounds[ear].heard, life.sounds[mouth].sent
-            found += gaps_of_bridge(heard, sent, begin, end, FRAME_S * 1.5)
-    for gap in found:
+            found += [("", gap) for gap in gaps_of_bridge(heard, sent, begin, end, FRAME_S * 1.5)]
+    elif life.meeting is not None:
+        for listened in heard_in_meeting(life, absences, standing):
+            verdict.listened += 1
+            found += [(f" of {listened.what}", gap) for gap in listened.gaps]
+    for what, gap in found:
         verdict.worst_gap_s = max(verdict.worst_gap_s, gap.length_s)
         if gap.length_s <= GAP_S:
             continue
         if gap.length_s <= GAP_S + late.around(gap.at, gap.length_s):
             verdict.machine_gaps += 1
         else:
-            verdict.fault("gaps", f"{_name(life)}: {gap.length_s * 1000:.0f} ms at {gap.at:.2f}")
-
-
-def _silent_from(dialog: Dialog) -> float:
-    return dialog.bye_at or dialog.over_at or float("inf")
+            verdict.fault("gaps", f"{_name(life)}: {gap.length_s * 1000:.0f} ms{what} at {gap.at:.2f}")
 
 
 # ── recordings and books ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -325,9 +328,12 @@ def _books(verdict: Verdict, run: Traffic, data_dir: Path) -> None:
             "select call_id, count(*), max(seq), sum(kind = 'call.ended') from events group by call_id"
         ).fetchall()
         files = dict(database.execute("select path, call_id from recordings").fetchall())
+        facts = database.execute("select kind, key from restore_facts where kind in ('call', 'room')").fetchall()
     database.close()
     for identifier, state in open_calls:
         verdict.fault("left over", f"call {identifier} is {state} for ever")
+    for kind, key in facts:
+        verdict.fault("left over", f"a restore fact of {kind} {key}")
     for (identifier,) in watched:
         verdict.fault("left over", f"call {identifier} was ended by its watchdog")
     for identifier, count, last, ended in seqs:

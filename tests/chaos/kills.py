@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-from tests.chaos.judging import END_WITHIN_S, Absence, Verdict, judge, unreadable
+from tests.chaos.judging import END_WITHIN_S, Verdict, judge, unreadable
 from tests.chaos.lateness import bare_timers, read_lateness
 from tests.chaos.plans import Span
 from tests.chaos.report import Row, none_of
 from tests.chaos.served import Served, served
-from tests.chaos.traffic import Traffic, traffic
+from tests.chaos.standing import Absence
+from tests.chaos.traffic import DIDML_SHARE, Traffic, traffic
 
 __all__ = ["Killing", "kill"]
 
@@ -39,6 +40,8 @@ class Killing:
     both: bool = False
     """The engine dies with its control process."""
     loud_at_once: int = 12
+    didml_share: float = DIDML_SHARE
+    """How often what begins is a call, or several who meet, that speak didML."""
     span: Span = field(default_factory=Span)
     lead_s: float = 1.5
     """Calls come so long before the first kill, and after each restart that follows a pause."""
@@ -56,8 +59,9 @@ async def kill(directory: Path, plan: Killing, tell: Callable[[str], None] = lam
         ) as here:  # fmt: skip
             patience_s = 30.0 + 2 * plan.pause_s
             async with traffic(
-                here, seed=plan.seed, span=plan.span, loud_at_once=plan.loud_at_once, patience_s=patience_s
-            ) as run:
+                here, seed=plan.seed, span=plan.span, loud_at_once=plan.loud_at_once, patience_s=patience_s,
+                didml_share=plan.didml_share,
+            ) as run:  # fmt: skip
                 done = _Kills(plan, here, run, tell)
                 await done.all()
                 tell(f"  {len(run.lives)} calls; waiting for the last of them")
@@ -148,6 +152,7 @@ class _Kills:
             try:
                 counts = await self.here.counts()
                 left = {each: counts[each] for each in ("calls", "legs", "media_sessions", "owed_webhooks")}
+                left |= counts["rooms"]
                 if not any(left.values()):
                     return
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -182,7 +187,7 @@ def _rows(plan: Killing, done: _Kills, verdict: Verdict, worst_late_s: float, re
             )
         )  # fmt: skip
         heard = Row(
-            figure="gaps over 100 ms in a bridge or a running prompt", bar="0",
+            figure="gaps over 100 ms in a bridge, a room or a running prompt", bar="0",
             found=f"{len(faults.get('gaps', ()))} in {verdict.listened} legs listened to; longest "
             f"{verdict.worst_gap_s * 1000:.0f} ms; {verdict.machine_gaps} more that a bare timer shows too (up to "
             f"{worst_late_s * 1000:.0f} ms late)",
@@ -196,7 +201,7 @@ def _rows(plan: Killing, done: _Kills, verdict: Verdict, worst_late_s: float, re
             good=not missing and verdict.owed > 0, faults=missing,
         ),
         none_of("webhooks under two ids", "two ids", faults),
-        none_of("dialogs or calls left over at either end", "left over", faults),
+        none_of("dialogs, calls or rooms left over at either end", "left over", faults),
         none_of("recordings unreadable", "recordings unreadable", faults),
         none_of("timelines with a hole or without an end", "timelines", faults),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-__all__ = ["CALLED", "CALLER", "Kind", "ORDERED", "Plan", "Span", "document", "plan"]
+__all__ = ["CALLED", "CALLER", "Kind", "ORDERED", "Plan", "Role", "Span", "document", "plan"]
 
 CALLER, CALLED, ORDERED = "+4671", "+4672", "+4673"
 """Numbers that begin so call us, are connected to, and are called by the API."""
@@ -22,6 +22,26 @@ class Kind(Enum):
     GATHER = "menu"
     BRIDGE = "bridge"
     RECORD = "recording"
+    DIDML = "didML prompt"
+    CONFERENCE = "conference"
+    QUEUE = "queue"
+
+
+class Role(Enum):
+    """What somebody does where several meet (`tests.chaos.meetings`)."""
+
+    ALONE = "alone"
+    CHAIR = "chair"
+    """Ends the conference by leaving."""
+    LEAVER = "leaver"
+    """Leaves before, and ends nothing."""
+    STAYER = "stayer"
+    """Is let go when the conference is over."""
+    CALLER = "caller"
+    """The first who waits: the agent's."""
+    SECOND = "second"
+    """Waits until the two have talked, and hangs up."""
+    AGENT = "agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +73,23 @@ class Plan:
     rings_s: float
     key: str
     """What is pressed in the menu."""
+    role: Role = Role.ALONE
+    meeting: int = 0
+    """Of a party of a room: the number of the first of them. The room's name."""
+    comes_s: float = 0.0
+    """Of a party of a room: how long after the meeting's beginning it calls; in a queue, after who came before it."""
+    tone: int = 0
+    """Of a party of a conference: which tone it is heard by."""
+
+    @property
+    def didml(self) -> bool:
+        """A call of a DIDforSale account, else of a 46elks one."""
+        return self.kind in (Kind.DIDML, Kind.CONFERENCE, Kind.QUEUE)
+
+    @property
+    def leads(self) -> bool:
+        """Whose leaving ends it for who is left."""
+        return self.role is Role.CHAIR or self.role is (Role.CALLER if self.by_caller else Role.AGENT)
 
     @property
     def number(self) -> str:

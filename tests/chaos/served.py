@@ -161,6 +161,15 @@ class Served:
             said = await (answer.json() if answer.content_type == "application/json" else answer.text())
             return answer.status, said, {name.lower(): value for name, value in answer.headers.items()}
 
+    async def didforsale(self, headers: dict[str, str], **fields: str) -> tuple[int, Any]:
+        """An order to the API of DIDforSale as the account: status, JSON. `from_` stands for `from`."""
+        async with self.session.post(
+            f"{self.http}/didforsaleapi/index.php/api/V2/CallTermination/",
+            data={name.rstrip("_"): value for name, value in fields.items()}, headers=AS_ACCOUNT | headers,
+            timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
+        ) as answer:  # fmt: skip
+            return answer.status, await answer.json()
+
     async def counts(self) -> dict[str, Any]:
         """What it says of itself, of `/v1/status`."""
         found: dict[str, Any] = (await self.v1("GET", "/status"))["server"]

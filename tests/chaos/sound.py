@@ -18,7 +18,18 @@ from itertools import pairwise
 
 from tests.support.sip_peer import media_of
 
-__all__ = ["FRAME_S", "SERVERS", "SILENCE", "Gap", "Heard", "Sound", "gaps_of_bridge", "gaps_of_prompt", "ticking"]
+__all__ = [
+    "FRAME_S",
+    "SAMPLES",
+    "SERVERS",
+    "SILENCE",
+    "Gap",
+    "Heard",
+    "Sound",
+    "gaps_of_bridge",
+    "gaps_of_prompt",
+    "ticking",
+]
 
 FRAME_S = 0.02
 SAMPLES = 160
@@ -97,6 +108,11 @@ class Sound:
     hears: bool
     """Whether what comes is kept; else it is let go in the kernel."""
     speaks: bool
+    tone: bytes = b""
+    """A packet of sound that is all it says, over and over (`tests.chaos.tones`), else numbered noise. Who says a tone
+    is among others who do: what it hears is kept whole."""
+    frames: list[tuple[float, bytes]] = field(default_factory=list)
+    """What was heard, where it is kept whole: loop time and octets of each packet of 20 ms."""
     heard: list[Heard] = field(default_factory=list)
     sent: list[float] = field(default_factory=list)
     """When each packet of speech left, loop time; its index is its number."""
@@ -150,7 +166,7 @@ class Sound:
         """One packet of speech."""
         number = len(self.sent)
         self.sent.append(asyncio.get_running_loop().time())
-        self._send(PCMA, MAGIC + number.to_bytes(4, "big") + NOISE)
+        self._send(PCMA, self.tone or MAGIC + number.to_bytes(4, "big") + NOISE)
         self._timestamp += SAMPLES
 
     def longest_pause_s(self) -> float:
@@ -185,6 +201,8 @@ class Sound:
             else:
                 number = SILENCE if payload.count(payload[:1]) == len(payload) else SERVERS
             self.heard.append(Heard(at, number))
+            if self.tone and len(payload) == SAMPLES:
+                self.frames.append((at, payload))
 
 
 _speaking: set[Sound] = set()

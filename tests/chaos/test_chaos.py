@@ -41,6 +41,11 @@ async def test_calls_go_on_over_kills_of_the_control_process(folder: Path, seed:
     all_good(await kill(folder, Killing(seed=seed, kills=3, rate=3.0)), seed)
 
 
+async def test_conferences_and_queues_go_on_over_kills_of_the_control_process(folder: Path, seed: int) -> None:
+    """Calls that speak didML alone, so that every seed has some of each kind."""
+    all_good(await kill(folder, Killing(seed=seed, kills=3, rate=4.0, didml_share=1.0)), seed)
+
+
 async def test_calls_go_on_where_no_server_runs_for_a_while(folder: Path, seed: int) -> None:
     plan = Killing(seed=seed, kills=1, rate=3.0, pause_s=3.0, lead_s=2.0, span=Span(least_s=5.0, most_s=7.0))
     all_good(await kill(folder, plan), seed)

@@ -1,6 +1,7 @@
 """Calls by lot at an even rate, each carried through by its far ends as its plan says, whatever becomes of the server.
 
-What is seen of each call is kept in its `Life`; whether that is as it should be is decided in `judging.py`.
+What is seen of each call is kept in its `Life`; whether that is as it should be is decided in `judging.py`. What
+parties of a room do is in `parties.py`.
 """
 
 import asyncio
@@ -11,48 +12,26 @@ from typing import Any
 
 import aiohttp
 from tests.chaos.customer import Customer, customer
+from tests.chaos.lives import Life, Meeting
+from tests.chaos.meetings import ALL_STAGES, didml_document, meeting, waiting_document
+from tests.chaos.parties import in_room, until_due
 from tests.chaos.phones import Dialog, Phones, phones
 from tests.chaos.plans import CALLED, ORDERED, Kind, Plan, Span, document, plan
 from tests.chaos.served import Served
 from tests.chaos.sound import Sound, ticking
+from tests.chaos.tones import tone_packet
 
-__all__ = ["CARRIER", "NUMBER", "Life", "Traffic", "traffic"]
+__all__ = ["CARRIER", "DIDML_SHARE", "NUMBER", "Traffic", "traffic"]
 
 CARRIER = "127.0.1.1"
 NUMBER = "+46101234567"
+DIDML_NUMBER = "+46101234568"
+SHOWN = "+46101000000"
+"""What calls that are ordered show."""
+DIDML_SHARE = 0.1
 ORDERING_S = 60.0
 ORDER_AGAIN_S = 0.25
 BUSY = 503
-
-
-@dataclass(slots=True, eq=False)
-class Life:
-    """One call, as the world outside the server saw it. Times are the loop's; 0: it did not come to that."""
-
-    plan: Plan
-    begun_at: float
-    ordered_at: float = 0.0
-    """The API answered that it was placed."""
-    call_id: str = ""
-    """Of the API's answer."""
-    busy: bool = False
-    """The server had more than it could carry and said so."""
-    unanswered: int = 0
-    """Orders that got no answer, and were repeated with the same Idempotency-Key."""
-    pressed_at: float = 0.0
-    legs: dict[str, Dialog] = field(default_factory=dict)
-    """By `first` and `second`."""
-    sounds: dict[str, Sound] = field(default_factory=dict)
-    twice: int = 0
-    """How often a leg was called that was called before."""
-
-    @property
-    def first(self) -> Dialog | None:
-        return self.legs.get("first")
-
-    @property
-    def second(self) -> Dialog | None:
-        return self.legs.get("second")
 
 
 @dataclass(slots=True)
@@ -67,6 +46,8 @@ class Traffic:
     """How long after its plan a call may still last before its far ends let go."""
     customer: Customer
     phones: Phones
+    didml_share: float = DIDML_SHARE
+    """How often what begins is a call, or several who meet, that speak didML."""
     lives: dict[str, Life] = field(default_factory=dict)
     """By the number of the first far end."""
     by_index: dict[int, Life] = field(default_factory=dict)
@@ -84,21 +65,44 @@ class Traffic:
         until = due + seconds
         while due < until:
             await asyncio.sleep(max(0.0, due - loop.time()))
-            self.begin()
-            due += 1 / rate
+            due += self.begin_next() / rate
 
-    def begin(self, made: Plan | None = None) -> Life:
-        """Begin the next call: the seed's, or a plan of its own."""
+    def begin_next(self) -> int:
+        """Begin what the seed has next; how many calls that is."""
         index = len(self.lives) + 1
-        if made is None:
-            made = plan(self.seed, index, self.span, 1.0 if self.loud < self.loud_at_once else 0.0)
-        life = Life(made, asyncio.get_running_loop().time())
-        self.lives[made.number] = self.by_index[index] = life
-        if made.ordered:
-            self._spawn(self._order(life))
+        loud_share = 1.0 if self.loud < self.loud_at_once else 0.0
+        plans = meeting(self.seed, index, self.span, self.didml_share, loud_share)
+        if not plans:
+            self.begin(plan(self.seed, index, self.span, loud_share))
+        elif len(plans) == 1:
+            self.begin(plans[0])
         else:
-            self._spawn(self._call(life))
+            self._meet(plans)
+        return max(1, len(plans))
+
+    def begin(self, made: Plan) -> Life:
+        """Begin a call of its own."""
+        life = self._note(made)
+        self._spawn(self._come(life))
         return life
+
+    def _meet(self, plans: tuple[Plan, ...]) -> None:
+        """Begin calls of several who meet; each comes when it is due."""
+        met = Meeting(tuple(self._note(made) for made in plans))
+        for life in met.lives:
+            life.meeting = met
+            self._spawn(self._come(life))
+
+    def _note(self, made: Plan) -> Life:
+        life = Life(made, asyncio.get_running_loop().time())
+        self.lives[made.number] = self.by_index[made.index] = life
+        return life
+
+    async def _come(self, life: Life) -> None:
+        if life.meeting is not None:
+            await until_due(life, self.patience_s)
+            life.begun_at = asyncio.get_running_loop().time()
+        await (self._order(life) if life.plan.ordered else self._call(life))
 
     async def rest(self, within_s: float) -> bool:
         """Wait until every far end is done. False: some are not."""
@@ -115,7 +119,8 @@ class Traffic:
     async def _call(self, life: Life) -> None:
         """Somebody calls our number."""
         sound = self._sound(life, "first", speaks=life.plan.kind is Kind.RECORD or life.plan.kept)
-        life.legs["first"] = dialog = self.phones.calling(NUMBER, life.plan.number, sound.open())
+        number = DIDML_NUMBER if life.plan.didml else NUMBER
+        life.legs["first"] = dialog = self.phones.calling(number, life.plan.number, sound.open())
         try:
             status = await dialog.place()
             life.busy = status == BUSY
@@ -124,32 +129,44 @@ class Traffic:
                 await self._first_party(life, dialog, sound)
         finally:
             sound.close()
+            _tell(life)
 
     async def _order(self, life: Life) -> None:
         """The customer asks for a call, again with the same key until it is told that there is one."""
         loop = asyncio.get_running_loop()
-        key = {"Idempotency-Key": f"{self.seed}-{life.plan.index}"}
-        fields = {"from_": "+46101000000", "to": life.plan.number, "timeout": 40}
-        if life.plan.told:
-            fields["whenhangup"] = f"{self.customer.url}/bye/{life.plan.number}"
         while loop.time() - life.begun_at < ORDERING_S + self.patience_s:
             try:
-                status, made, _ = await self.served.a1(
-                    "POST", "/calls", headers=key, voice_start=f"{self.customer.url}/start", **fields
-                )
+                status, made = await self._ordered(life)
             except (aiohttp.ClientError, TimeoutError, OSError):
                 life.unanswered += 1
                 await asyncio.sleep(ORDER_AGAIN_S)
                 continue
             if status == 200:
-                life.ordered_at, life.call_id = loop.time(), made["id"]
+                life.ordered_at, life.call_id = loop.time(), made["callSid" if life.plan.didml else "id"]
                 return
             if status == BUSY:
                 life.busy = True
+                _tell(life)
                 return
             # 409: the first try is still being answered.
-            assert status == 409, f"POST /a1/calls: {status} {made}"
+            assert status == 409, f"an order: {status} {made}"
             await asyncio.sleep(ORDER_AGAIN_S)
+
+    async def _ordered(self, life: Life) -> tuple[int, Any]:
+        """One try to order a call; the same one each time."""
+        made, base = life.plan, self.customer.url
+        key = {"Idempotency-Key": f"{self.seed}-{made.index}"}
+        if made.didml:
+            return await self.served.didforsale(
+                key, from_=SHOWN, to=made.number, url=f"{base}/start", statusCallback=f"{base}/stage/{made.number}",
+                statusCallbackEvent=",".join(ALL_STAGES),
+            )  # fmt: skip
+        fields: dict[str, str] = {"whenhangup": f"{base}/bye/{made.number}"} if made.told else {}
+        status, answer, _ = await self.served.a1(
+            "POST", "/calls", headers=key, voice_start=f"{base}/start", from_=SHOWN, to=made.number, timeout=40,
+            **fields,
+        )  # fmt: skip
+        return status, answer
 
     async def answer(self, dialog: Dialog) -> None:
         """Somebody is called by the server."""
@@ -173,6 +190,7 @@ class Traffic:
             await (self._first_party if first else self._second_party)(life, dialog, sound)
         finally:
             sound.close()
+            _tell(life)
 
     # ── what parties do ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,6 +205,9 @@ class Traffic:
                 # The talk begins when the other has answered.
                 await dialog.until(lambda: dialog.over or _talks(life), 40.0 + self.patience_s)
                 await self._talk(dialog, sound, made)
+            case Kind.CONFERENCE | Kind.QUEUE:
+                await in_room(life, dialog, sound, self.patience_s)
+                return
             case _:
                 pass
         await dialog.until_over(made.lasts_s + self.patience_s)
@@ -204,9 +225,10 @@ class Traffic:
             sound.hush()
 
     def _sound(self, life: Life, leg: str, *, speaks: bool) -> Sound:
-        loud = life.plan.loud
-        bridged = loud and life.plan.kind is Kind.BRIDGE
-        made = Sound(CARRIER, hears=loud, speaks=speaks or bridged)
+        loud, kind = life.plan.loud, life.plan.kind
+        talks = loud and kind in (Kind.BRIDGE, Kind.CONFERENCE, Kind.QUEUE)
+        tone = tone_packet(life.plan.tone) if loud and kind is Kind.CONFERENCE else b""
+        made = Sound(CARRIER, hears=loud, speaks=speaks or talks, tone=tone)
         life.sounds[leg] = made
         return made
 
@@ -216,13 +238,29 @@ class Traffic:
         task.add_done_callback(self.orders.discard)
 
 
+def _tell(life: Life) -> None:
+    """Who waits for it at its meeting looks again."""
+    if life.meeting is not None:
+        life.meeting.tell()
+
+
 def _talks(life: Life) -> bool:
     return life.second is not None and bool(life.second.up_at)
 
 
+def _document(made: Plan, base: str) -> dict[str, Any] | str:
+    return didml_document(made, base) if made.didml else document(made, base)
+
+
 @asynccontextmanager
 async def traffic(
-    served: Served, *, seed: int, span: Span | None = None, loud_at_once: int = 12, patience_s: float = 30.0
+    served: Served,
+    *,
+    seed: int,
+    span: Span | None = None,
+    loud_at_once: int = 12,
+    patience_s: float = 30.0,
+    didml_share: float = DIDML_SHARE,
 ) -> AsyncIterator[Traffic]:
     """A customer, a carrier with everybody behind it, and our number, at a server that has just started."""
     made: list[Traffic] = []
@@ -231,7 +269,10 @@ async def traffic(
         await made[0].answer(dialog)
 
     async with (
-        customer(lambda number, base: document(made[0].lives[number].plan, base)) as application,
+        customer(
+            lambda number, base: _document(made[0].lives[number].plan, base),
+            lambda number, base: waiting_document(made[0].lives[number].plan, base),
+        ) as application,
         phones(served.sip, CARRIER, answering) as far,
         ticking(),
     ):
@@ -239,7 +280,12 @@ async def traffic(
         await served.v1("POST", "/trunks", trunk | {"from_addresses": [f"{CARRIER}/32"]})
         number = {"number": NUMBER, "trunk": "carrier", "voice_start": f"{application.url}/start"}
         await served.v1("POST", "/numbers", number)
-        made.append(Traffic(served, seed, span or Span(), loud_at_once, patience_s, customer=application, phones=far))
+        await served.v1("POST", "/numbers", number | {"number": DIDML_NUMBER, "dialect": "didml"})
+        around = Traffic(
+            served, seed, span or Span(), loud_at_once, patience_s, customer=application, phones=far,
+            didml_share=didml_share,
+        )  # fmt: skip
+        made.append(around)
         try:
             yield made[0]
         finally:
