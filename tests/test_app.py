@@ -26,6 +26,7 @@ from offhook.app import Server, local_address_towards, serve
 from offhook.config import Settings
 from offhook.flow.view import CallId
 from offhook.runtime import supervisor
+from offhook.runtime.media_legs import PORTS_REST_S
 from offhook.runtime.sip_driver import now
 from offhook.sip import events as sip
 from offhook.storage.prices import PriceListError
@@ -392,7 +393,7 @@ async def test_without_ports_for_sound_new_calls_are_refused_with_the_reason_unt
         async with asyncio.timeout(DEADLINE_S):
             while (await caller.get("/readyz"))[0] == 200:
                 pass
-        assert server.not_ready() == "2 of 2 pairs of RTP ports are in use; widen rtp_ports"
+        assert server.not_ready() == "2 of 2 pairs of RTP ports are in use or rest; widen rtp_ports"
         form = {"from": "+46101000001", "to": FAR, "voice_start": "{}"}
         status, text = await caller.post("/a1/calls", form)
         assert (status, "rtp_ports" in str(text)) == (503, True)
@@ -400,7 +401,7 @@ async def test_without_ports_for_sound_new_calls_are_refused_with_the_reason_unt
         assert all(server.live_view(CallId(call.removeprefix("c"))) is not None for call in calls)
         far.endpoint.hang_up(invites[0].session, now())
         far.say()
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(PORTS_REST_S + DEADLINE_S):
             while (await caller.get("/readyz"))[0] != 200:
                 pass
         await caller.entry(calls[0], "call.ended")

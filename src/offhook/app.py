@@ -68,7 +68,7 @@ from offhook.runtime.trunks import Trunks
 from offhook.runtime.url_guard import UrlGuard
 from offhook.runtime.watchdog import LOOK_EVERY_S, Watchdog
 from offhook.runtime.webhooks import HookResult, Webhooks
-from offhook.runtime.wellness import Ports, raise_descriptor_limit
+from offhook.runtime.wellness import Ports, descriptors, raise_descriptor_limit, tightest
 from offhook.sip.commands import EndpointConfig
 from offhook.sip.digest import Algorithm
 from offhook.storage.deliveries import LeftOver, entries_of_unfinished, last_entries, left_over
@@ -239,13 +239,7 @@ class Server:
         trunks = Trunks(driver, storage.directory)
         switchboard.on_registration.append(trunks.heard)
         driver.on_event = switchboard.handle
-        supervisor = Supervisor(
-            driver=driver,
-            storage=storage,
-            loop=services.loop,
-            keep_deliveries=timedelta(days=settings.delivery_retention_days),
-            ports=lambda: Ports(media.open_sessions, settings.rtp_ports.pairs),
-        )
+        supervisor = self._supervisor(storage, driver, engine, media)
         keep_facts(services, engine, driver)
         before.adopted = adopted
         return _Parts(
@@ -312,6 +306,17 @@ class Server:
             care=Care(
                 comfort=_sound("comfort_sound", settings.comfort_sound), apology=_sound("apology", settings.apology)
             ),
+        )
+
+    def _supervisor(self, storage: Storage, driver: SipDriver, engine: MediaEngine, media: MediaLegs) -> Supervisor:
+        settings = self.settings
+        return Supervisor(
+            driver=driver,
+            storage=storage,
+            loop=asyncio.get_running_loop(),
+            keep_deliveries=timedelta(days=settings.delivery_retention_days),
+            descriptors=lambda: tightest(descriptors(), descriptors(engine.pid)),
+            ports=lambda: Ports(media.busy_ports(), settings.rtp_ports.pairs),
         )
 
     def _base_url(self) -> str:

@@ -48,9 +48,17 @@ def test_a_repeated_event_is_booked_once() -> None:
     assert len(world.all(OweRecording)) == 1
 
 
-def test_a_failed_one_is_noted_and_not_owed() -> None:
+def test_one_of_which_nothing_was_written_is_noted_and_not_owed() -> None:
     world = outgoing(RecordCall(deliver_to=ALL), Record(deliver_to=ONE))
     whole = world.all(StartRecording)[0]
     world.tell(ended(world, whole, None, "failed"))
     assert world.all(OweRecording) == []
     assert world.notes("recording.ended") == [{"recording": whole.recording, "reason": "failed", "seconds": 3}]
+
+
+def test_of_one_that_failed_what_was_written_until_then_is_owed() -> None:
+    world = outgoing(RecordCall(deliver_to=ALL))
+    world.tell(ended(world, world.last(StartRecording), 0, "failed"))
+    (owed,) = world.all(OweRecording)
+    assert (owed.url, owed.recording.duration_s) == (ALL, 3)
+    assert [note["reason"] for note in world.notes("recording.ended")] == ["failed"]

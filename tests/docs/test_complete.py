@@ -11,6 +11,7 @@ from offhook.cli.main import app
 from offhook.config import Settings, load_settings
 from offhook.flow.dialects import didml_parties, didml_reading, didml_sounds, elks_reading, elks_values
 from offhook.media.tones import TONE_NAMES
+from offhook.runtime.wellness import Ailment
 from offhook.web.api import (
     elks,
     native,
@@ -180,3 +181,8 @@ def test_a_word_after_make_is_a_target() -> None:
     for page in pages():
         for block in fenced(page):
             assert set(re.findall(r"^make ([a-z-]+)", block.text, re.MULTILINE)) <= targets, page
+
+
+def test_ailments() -> None:
+    page = (ROOT / "docs" / "howto" / "unwell.md").read_text(encoding="utf-8")
+    assert [ailment.value for ailment in Ailment if f"| `{ailment.value}` |" not in page] == []

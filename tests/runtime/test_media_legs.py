@@ -13,7 +13,7 @@ from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
 from offhook.runtime import media_legs
-from offhook.runtime.media_legs import LAST_ID, MediaLeg, RecordingClosed
+from offhook.runtime.media_legs import LAST_ID, PORTS_REST_S, MediaLeg, RecordingClosed
 
 
 @pytest.fixture
@@ -63,12 +63,29 @@ def test_identifiers_are_never_used_twice_and_go_round_before_they_overflow() ->
     assert do.NO_SESSION not in (first.session, second.session)
 
 
+def test_ports_that_were_given_back_rest_before_they_count_as_free(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [100.0]
+    monkeypatch.setattr(media_legs.time, "monotonic", lambda: at[0])
+    first, second = scene.open(A), scene.open(B)
+    assert scene.legs.busy_ports() == 2
+    scene.legs.close(first)
+    at[0] += 1.0
+    scene.legs.close(second)
+    assert (scene.legs.open_sessions, scene.legs.busy_ports()) == (0, 2)
+    at[0] += PORTS_REST_S - 0.5
+    assert scene.legs.busy_ports() == 1
+    at[0] += 1.0
+    assert scene.legs.busy_ports() == 0
+
+
 def test_no_ports_means_the_leg_is_lost(scene: Scene) -> None:
     scene.line.opens = False
     media = scene.open()
     scene.line.failed(media.session)
     assert scene.of("lost") == [media]
-    assert scene.legs.open_sessions == 0
+    assert (scene.legs.open_sessions, scene.legs.busy_ports()) == (0, 0), "it never had any"
 
 
 def test_a_session_closed_before_its_ports_came_is_not_lost(scene: Scene) -> None:

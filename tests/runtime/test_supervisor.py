@@ -22,6 +22,7 @@ from offhook.runtime.supervisor import (
     LoadGuard,
     Supervisor,
 )
+from offhook.runtime.wellness import Ailment, Complaint, Ports
 from offhook.sip import events as sip
 from offhook.storage.deliveries import deliveries_page
 from offhook.storage.records import events_after, recordings_page
@@ -115,10 +116,15 @@ class Told(LoadGuard):
         return self.refusing
 
 
-async def status_of_a_call(caller: Party, server: Party) -> int:
-    """What a new call gets: 486 from a server that takes calls, as this one does then."""
+async def refusal_of_a_call(caller: Party, server: Party) -> sip.Refused:
+    """What a new call gets."""
     caller.call(server.address, offer=description())
-    return (await caller.wait(sip.Refused)).status
+    return await caller.wait(sip.Refused)
+
+
+async def status_of_a_call(caller: Party, server: Party) -> int:
+    """486 from a server that takes calls, as this one does then."""
+    return (await refusal_of_a_call(caller, server)).status
 
 
 def busy(server: Party) -> Callable[[sip.Event], None]:
@@ -225,9 +231,9 @@ async def test_a_machine_that_is_unwell_takes_no_calls_until_it_is_well_again(
         monkeypatch.setattr(module, "TICK_S", 0.001)
         monkeypatch.setattr(module, "LOOK_EVERY_TICKS", 1)
         looks = asyncio.Queue[None]()
-        why: list[str | None] = ["no disk"]
+        why: list[Complaint | None] = [Complaint(Ailment.STORAGE, "no disk")]
 
-        def complaint(_: float) -> str | None:
+        def complaint(_: float) -> Complaint | None:
             looks.put_nowait(None)
             return why[0]
 
@@ -237,13 +243,79 @@ async def test_a_machine_that_is_unwell_takes_no_calls_until_it_is_well_again(
             # What follows from a look is done in the same turn of the loop.
             await asyncio.wait_for(looks.get(), DEADLINE_S)
             assert supervisor.why_refusing() == "no disk"
-            assert await status_of_a_call(caller, server) == 503
+            refusal = await refusal_of_a_call(caller, server)
+            # Far ends hear what it is, and nothing of how much is left of it.
+            assert (refusal.status, refusal.reason) == (503, "Service Unavailable: storage cannot write")
+            why[0] = Complaint(Ailment.PORTS, "no ports")
+            await looked(looks)
+            refusal = await refusal_of_a_call(caller, server)
+            assert (refusal.status, refusal.reason) == (503, "Service Unavailable: no RTP ports left")
             why[0] = None
-            while not looks.empty():
-                looks.get_nowait()
-            await asyncio.wait_for(looks.get(), DEADLINE_S)
+            await looked(looks)
             assert supervisor.why_refusing() is None
             assert await status_of_a_call(caller, server) == 486
+        finally:
+            supervisor.stop()
+
+
+async def looked(looks: asyncio.Queue[None]) -> None:
+    """Wait for a look that begins from now on; what follows from it is done in the same turn of the loop."""
+    while not looks.empty():
+        looks.get_nowait()
+    await asyncio.wait_for(looks.get(), DEADLINE_S)
+
+
+async def test_ports_that_are_gone_are_known_before_anybody_looks(storage: Storage) -> None:
+    async with party() as server, party() as caller:
+        server.driver.on_event = busy(server)
+        ports = [Ports(1, 2)]
+        supervisor = Supervisor(
+            driver=server.driver,
+            storage=storage,
+            loop=asyncio.get_running_loop(),
+            keep_deliveries=timedelta(days=7),
+            ports=lambda: ports[0],
+        )
+        supervisor.start()
+        try:
+            await settled(supervisor)
+            ports[0] = Ports(2, 2)
+            assert "RTP ports" in (supervisor.why_refusing() or ""), "an order that comes now is refused"
+            await settled(supervisor)
+            assert (await refusal_of_a_call(caller, server)).reason == "Service Unavailable: no RTP ports left"
+            ports[0] = Ports(1, 2)
+            await settled(supervisor)
+            assert await status_of_a_call(caller, server) == 486
+        finally:
+            supervisor.stop()
+
+
+async def settled(supervisor: Supervisor) -> None:
+    """Two ticks: less than a look takes to come round."""
+    until = supervisor._ticks + 2
+    async with asyncio.timeout(DEADLINE_S):
+        while supervisor._ticks < until:  # noqa: ASYNC110 - it tells nobody of a tick
+            await asyncio.sleep(module.TICK_S)
+
+
+async def test_a_fault_in_a_look_is_followed_by_another_look(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with party() as server:
+        supervisor = watched(server, storage)
+        monkeypatch.setattr(module, "TICK_S", 0.001)
+        faults: list[float] = []
+        well = asyncio.Event()
+
+        def complaint(now: float) -> Complaint | None:
+            if len(faults) < 3:
+                faults.append(now)
+                raise OSError(28, "No space left on device")
+            well.set()
+            return None
+
+        monkeypatch.setattr(supervisor.wellness, "complaint", complaint)
+        supervisor.start()
+        try:
+            await asyncio.wait_for(well.wait(), DEADLINE_S)
         finally:
             supervisor.stop()
 

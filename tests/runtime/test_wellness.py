@@ -4,6 +4,7 @@ process really uses."""
 import contextlib
 import os
 import resource
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from offhook.runtime.wellness import (
     STORAGE_PATIENCE_S,
     TAKE_ABOVE_DESCRIPTORS,
     TAKE_BELOW_ROWS,
+    Ailment,
     Descriptors,
     Ports,
     Wellness,
     descriptors,
     raise_descriptor_limit,
+    tightest,
 )
 from offhook.storage.writer import WriterHealth
 
@@ -31,58 +34,82 @@ class Told:
 
     def __init__(self) -> None:
         self.pending = 0
-        self.failing_since: float | None = None
+        self.trying_since: float | None = None
+        self.error = ""
         self.left: int | None = MOST // 2
         self.ports = Ports(0, 200)
         self.wellness = Wellness(self, self.descriptors, lambda: self.ports)
 
     def health(self) -> WriterHealth:
         return WriterHealth(
-            pending=self.pending, failing_since=self.failing_since, error="disk full", dropped=0, committed=0, groups=0
+            pending=self.pending,
+            failing_since=None,
+            trying_since=self.trying_since,
+            error=self.error,
+            dropped=0,
+            committed=0,
+            groups=0,
         )
 
     def descriptors(self) -> Descriptors | None:
         return None if self.left is None else Descriptors(MOST - self.left, MOST)
 
+    def says(self, now: float = 1.0) -> str | None:
+        """What is wrong, as an operator reads it."""
+        complaint = self.wellness.complaint(now)
+        return None if complaint is None else complaint.sentence
+
 
 def test_all_is_well() -> None:
-    assert Told().wellness.complaint(100.0) is None
+    assert Told().says(100.0) is None
 
 
 def test_storage_that_fails_for_a_moment_is_waited_for() -> None:
     told = Told()
-    told.failing_since, told.pending = 100.0, 7
-    assert told.wellness.complaint(100.0 + STORAGE_PATIENCE_S - 0.01) is None
-    why = told.wellness.complaint(100.0 + STORAGE_PATIENCE_S)
-    assert why == "storage cannot write (disk full); 7 rows wait in memory"
-    told.failing_since = None
-    assert told.wellness.complaint(200.0) is None
+    told.trying_since, told.error, told.pending = 100.0, "disk full", 7
+    assert told.says(100.0 + STORAGE_PATIENCE_S - 0.01) is None
+    assert told.says(100.0 + STORAGE_PATIENCE_S) == (
+        "storage cannot write (disk full); 7 rows wait in memory: make room on the disk of data_dir,"
+        " or end what locks the database"
+    )
+    complaint = told.wellness.complaint(200.0)
+    assert complaint is not None
+    assert complaint.ailment is Ailment.STORAGE
+    told.trying_since, told.error = None, ""
+    assert told.says(200.0) is None
+
+
+def test_storage_that_says_nothing_at_all_is_no_better_than_one_that_fails() -> None:
+    told = Told()
+    told.trying_since = 100.0
+    assert told.says(100.0 + STORAGE_PATIENCE_S - 0.01) is None
+    assert "no answer for 4 s" in (told.says(104.0) or "")
 
 
 def test_what_waits_in_memory_has_a_bound() -> None:
     told = Told()
     told.pending = REFUSE_ABOVE_ROWS
-    assert told.wellness.complaint(0.0) is None
+    assert told.says() is None
     told.pending += 1
-    assert "too slow" in (told.wellness.complaint(0.0) or "")
+    assert "too slow" in (told.says() or "")
     told.pending = TAKE_BELOW_ROWS + 1
-    assert told.wellness.complaint(0.0) is not None
+    assert told.says() is not None
     told.pending = TAKE_BELOW_ROWS
-    assert told.wellness.complaint(0.0) is None
+    assert told.says() is None
 
 
 def test_descriptors_are_kept_for_running_calls() -> None:
     told = Told()
     told.left = REFUSE_BELOW_DESCRIPTORS
-    assert told.wellness.complaint(0.0) is None
+    assert told.says() is None
     told.left -= 1
-    assert told.wellness.complaint(0.0) == "only 63 of 1024 file descriptors are left; raise the limit (ulimit -n)"
+    assert told.says() == "only 63 of 1024 file descriptors are left; raise the limit (ulimit -n)"
     told.left = TAKE_ABOVE_DESCRIPTORS - 1
-    assert told.wellness.complaint(0.0) is not None
+    assert told.says() is not None
     told.left = TAKE_ABOVE_DESCRIPTORS
-    assert told.wellness.complaint(0.0) is None
+    assert told.says() is None
     told.left = None
-    assert told.wellness.complaint(0.0) is None
+    assert told.says() is None
 
 
 def test_what_this_process_uses() -> None:
@@ -115,26 +142,66 @@ def test_a_process_without_a_single_one_left_says_so() -> None:
     assert found.left == 0
 
 
+def test_what_another_process_uses() -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        found = descriptors(child.pid)
+        child.kill()
+    ours = descriptors()
+    assert found is not None
+    assert ours is not None
+    assert 3 <= found.used < ours.used
+    assert found.most == ours.most, "a child has its parent's limit"
+
+
+def test_a_process_that_is_gone_says_nothing() -> None:
+    with subprocess.Popen(["true"]) as child:
+        child.wait()
+    assert descriptors(child.pid) is None
+
+
+def test_descriptors_are_counted_where_the_kernel_only_lists_them(tmp_path: Path) -> None:
+    folder = tmp_path / "self" / "fd"
+    folder.mkdir(parents=True)
+    for name in range(4):
+        (folder / str(name)).touch()
+
+    class Sizeless:
+        st_size = 0
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(wellness, "PROCESSES", tmp_path)
+        patched.setattr(os, "stat", lambda _: Sizeless())
+        found = descriptors()
+    assert found is not None
+    assert found.used == 3, "the listing needs one itself"
+
+
+def test_the_process_with_the_fewest_left_counts() -> None:
+    few, many = Descriptors(90, 100), Descriptors(500, 1000)
+    assert tightest(many, None, few) == few
+    assert tightest(None, None) is None
+
+
 def test_a_twentieth_of_the_ports_is_kept_for_running_calls() -> None:
     told = Told()
     told.ports = Ports(190, 200)
-    assert told.wellness.complaint(1.0) is None
+    assert told.says() is None
     told.ports = Ports(191, 200)
-    assert told.wellness.complaint(1.0) == "191 of 200 pairs of RTP ports are in use; widen rtp_ports"
+    assert told.says() == "191 of 200 pairs of RTP ports are in use or rest; widen rtp_ports"
     told.ports = Ports(181, 200)
-    assert told.wellness.complaint(1.0), "until there is room for some"
+    assert told.says(), "until there is room for some"
     told.ports = Ports(180, 200)
-    assert told.wellness.complaint(1.0) is None
+    assert told.says() is None
 
 
 def test_of_few_ports_none_is_kept_back() -> None:
     told = Told()
     told.ports = Ports(1, 2)
-    assert told.wellness.complaint(1.0) is None
+    assert told.says() is None
     told.ports = Ports(2, 2)
-    assert told.wellness.complaint(1.0)
+    assert told.says()
     told.ports = Ports(1, 2)
-    assert told.wellness.complaint(1.0) is None
+    assert told.says() is None
 
 
 def test_ports_that_nobody_counts() -> None:
@@ -143,7 +210,7 @@ def test_ports_that_nobody_counts() -> None:
 
 
 def test_a_system_that_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(wellness, "FOLDER", str(tmp_path / "none"))
+    monkeypatch.setattr(wellness, "PROCESSES", tmp_path / "none")
     assert descriptors() is None
 
 

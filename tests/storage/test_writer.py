@@ -3,14 +3,15 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
-from sqlalchemy.event import listen
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.event import listen, listens_for
 
 from offhook.storage import schema, statements
 from offhook.storage import writer as module
@@ -105,13 +106,37 @@ async def test_a_locked_database_loses_nothing(engine: Engine, writer: Writer, t
         await writer.flush(timeout_s=0.05)
     failing = asyncio.get_running_loop().run_in_executor(None, _until_failing, writer)
     await asyncio.wait_for(failing, 20)
-    assert "locked" in writer.health().error
-    assert writer.health().pending >= 1
+    health = writer.health()
+    assert "locked" in health.error
+    assert health.pending >= 1
+    assert health.trying_since is not None
+    assert health.failing_since is not None
+    assert health.trying_since < health.failing_since
     other.execute("COMMIT")
     other.close()
     await writer.flush(timeout_s=20)
     assert seqs(engine) == [1]
-    assert writer.health().failing_since is None
+    assert (writer.health().failing_since, writer.health().trying_since) == (None, None)
+
+
+async def test_a_database_that_says_nothing_is_known_by_the_time_it_takes(engine: Engine, writer: Writer) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    @listens_for(engine, "commit")
+    def silent(_: Connection) -> None:
+        asked.set()
+        assert answers.wait(20)
+
+    before = time.monotonic()
+    writer.put(statements.INSERT_EVENT, event(1), appends=True)
+    assert await asyncio.to_thread(asked.wait, 20)
+    health = writer.health()
+    assert (health.failing_since, health.error, health.pending) == (None, "", 1)
+    assert health.trying_since is not None
+    assert before <= health.trying_since <= time.monotonic()
+    answers.set()
+    await writer.flush(timeout_s=20)
+    assert writer.health().trying_since is None
 
 
 def _until_failing(writer: Writer) -> None:
@@ -120,7 +145,9 @@ def _until_failing(writer: Writer) -> None:
         poll.wait(0.01)
 
 
-async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go_first(engine: Engine) -> None:
+async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go_first(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1")  # of this connection only; the pool hands it out again
     writer = Writer(engine, max_pending=10)
@@ -135,10 +162,12 @@ async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go
     room = sum(writer.put(statements.INSERT_CALLER_ID, caller_id(f"+{n}")) for n in range(2, 40))
     assert room < 20
     assert writer.health().dropped > 0
+    assert caplog.text.count("rows are let go") == 1, "said once, however many they are"
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
     await writer.flush(timeout_s=20)
     assert set(range(1, 11)) <= set(seqs(engine))
+    assert f"{writer.health().dropped} rows were lost" in caplog.text
     writer.close()
 
 

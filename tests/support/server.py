@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,8 @@ class Server:
     session: aiohttp.ClientSession
     log_path: Path
     environment: dict[str, str]
+    started_by: Sequence[str] = ()
+    """A command that starts it; its own follows as arguments."""
 
     @property
     def admin_token(self) -> str:
@@ -86,7 +88,7 @@ class Server:
     async def start(self) -> float:
         """Start it again, on what it left, and wait until it is ready. Returns the seconds that took."""
         begun = time.monotonic()
-        self.process = await _spawned(self.environment, self.data_dir, self.log_path)
+        self.process = await _spawned(self.environment, self.data_dir, self.log_path, self.started_by)
         self.http, self.sip = await asyncio.wait_for(_ready(self.process, self.log_path), READY_WITHIN_S)
         return time.monotonic() - begun
 
@@ -102,8 +104,13 @@ class Server:
 
 
 @asynccontextmanager
-async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
-    """Start a server with settings (as in the environment, lower case) and wait until it is ready."""
+async def server(
+    data_dir: Path, *, started_by: Sequence[str] = (), log_path: Path | None = None, **settings: str
+) -> AsyncIterator[Server]:
+    """Start a server with settings (as in the environment, lower case) and wait until it is ready.
+
+    `started_by`: a command that puts itself into a state of the machine and then becomes what its arguments say.
+    """
     wanted = {
         "data_dir": str(data_dir),
         "http_listen": "127.0.0.1:0",
@@ -116,14 +123,14 @@ async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
     source = Path(__file__).resolve().parents[2] / "src"
     environment["PYTHONPATH"] = f"{source}{os.pathsep}{environment.get('PYTHONPATH', '')}"
     data_dir.mkdir(parents=True, exist_ok=True)
-    log_path = data_dir / "server.log"
-    process = await _spawned(environment, data_dir, log_path)
+    log_path = log_path or data_dir / "server.log"
+    process = await _spawned(environment, data_dir, log_path, started_by)
     running: Server | None = None
     try:
         http, sip = await asyncio.wait_for(_ready(process, log_path), READY_WITHIN_S)
         # A connection each: a kept one may be closed by the server just as the next request is written.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            running = Server(process, data_dir, http, sip, session, log_path, environment)
+            running = Server(process, data_dir, http, sip, session, log_path, environment, started_by)
             yield running
     finally:
         process = process if running is None else running.process
@@ -136,10 +143,12 @@ async def server(data_dir: Path, **settings: str) -> AsyncIterator[Server]:
                 await process.wait()
 
 
-async def _spawned(environment: dict[str, str], data_dir: Path, log_path: Path) -> asyncio.subprocess.Process:
+async def _spawned(
+    environment: dict[str, str], data_dir: Path, log_path: Path, started_by: Sequence[str]
+) -> asyncio.subprocess.Process:
     with log_path.open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "offhook", "serve", "--dev"),
+            *(*started_by, sys.executable, "-m", "offhook", "serve", "--dev"),
             env=environment, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=data_dir,
         )  # fmt: skip
 

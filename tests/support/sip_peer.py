@@ -137,6 +137,8 @@ class SipPeer(asyncio.DatagramProtocol):
     port: int = 0
     waiting: list[Message] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
+    """Calls that came, by their Call-ID."""
     transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -188,8 +190,11 @@ class SipPeer(asyncio.DatagramProtocol):
         return talk
 
     async def called(self, within_s: float = WITHIN_S) -> "Talk":
-        """Waits for an INVITE that begins a call."""
-        invite = await self.receive("INVITE", within_s=within_s)
+        """Waits for an INVITE that begins a call; one that is only repeated (RFC 3261 section 17.1.1.2) begins none."""
+        deadline = time.monotonic() + within_s
+        while (invite := await self.receive("INVITE", within_s=deadline - time.monotonic())).call_id in self.begun:
+            pass
+        self.begun.add(invite.call_id)
         return Talk(
             peer=self,
             call_id=invite.call_id,

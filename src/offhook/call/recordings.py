@@ -25,7 +25,8 @@ def stop_all(stage: Stage) -> None:
 def book(event: RecordingEnded, view: CallView, dialect: Dialect, stage: Stage) -> CallView:
     """The call's view with a finished recording in it.
 
-    A recording that is not open (a repeated event) changes nothing.
+    A recording that is not open (a repeated event) changes nothing. Of one that failed, since the disk was full, what
+    was written until then is the customer's all the same: half an hour is not lost for its last minute.
     """
     recording = stage.standing.recordings.pop(event.recording, None)
     if recording is None:
@@ -41,7 +42,7 @@ def book(event: RecordingEnded, view: CallView, dialect: Dialect, stage: Stage) 
     )
     if recording.then_keep and recording.keep_as is not None and not too_short(event.duration_ms, event.voiced_ms):
         stage.keep(event, recording.keep_as, leg=recording.leg, deliver_to=recording.deliver_to, name=recording.name)
-    if event.index is None or event.reason == "failed":
+    if event.index is None:
         return view
     finished = RecordingView(
         index=event.index,

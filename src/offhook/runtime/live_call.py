@@ -210,7 +210,7 @@ class LiveCall:
         self._close_timeline()
         self.services.hooks.call_over(self.id)
         for path in self.kept.values():
-            _remove(path)
+            self._remove(path)
 
     def _close_timeline(self) -> None:
         """The last word is the figures of the last leg."""
@@ -358,7 +358,7 @@ class LiveCall:
         index, url = None, ""
         thrown_away = closed.duration_ms < max(command.min_ms, 1) or closed.voiced_ms < command.min_voiced_ms
         if thrown_away or (command.keep_as is not None and self.task.over):
-            _remove(path)
+            self._remove(path)
         elif command.keep_as is not None:
             self._keep_as(command.keep_as, path)
         else:
@@ -403,8 +403,12 @@ class LiveCall:
         """Under a name there is one recording: an earlier one is nobody's any longer."""
         earlier = self.kept.get(name)
         if earlier is not None:
-            _remove(earlier)
+            self._remove(earlier)
         self.kept[name] = path
+
+    def _remove(self, path: Path) -> None:
+        """Delete a file that nobody needs, in a thread: a disk that does not answer would hold up every call."""
+        self.services.loop.run_in_executor(None, _remove, path)
 
     def _given_out(self, path: Path, closed: RecordingClosed) -> tuple[int, str]:
         index = self.recordings_made
@@ -454,7 +458,7 @@ class LiveCall:
 
 
 def _remove(path: Path) -> None:
-    """Delete a file that nobody needs. Where the disk is in trouble it stays, and the call goes on all the same."""
+    """Where the disk is in trouble the file stays, and the call goes on all the same."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -9,6 +9,8 @@ They outlive an engine too: `engine_died` and `engine_up` make them again on the
 
 import asyncio
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -32,6 +34,8 @@ LATE_HEARD_US = 60_000
 REOPENED_WITHIN_S = 1.0
 """A session whose engine died is made again within this, or its leg has lost its sound."""
 WAV_HEADER_BYTES, WAV_BYTES_PER_S = 44, 16_000
+PORTS_REST_S = 5.0
+"""What the engine lets a pair of ports rest at the least (native/src/ports.rs)."""
 
 Post = Callable[[happened.Event], None]
 T = TypeVar("T")
@@ -83,11 +87,20 @@ class MediaLegs:
     _last_id: int = 0
     _sessions: dict[int, MediaLeg] = field(default_factory=dict)
     _recordings: dict[int, _Recording] = field(default_factory=dict)
+    _freed: deque[float] = field(default_factory=deque)
+    """When ports were given back (monotonic), the oldest first."""
 
     @property
     def open_sessions(self) -> int:
         """Sessions that the engine has for us."""
         return len(self._sessions)
+
+    def busy_ports(self) -> int:
+        """Pairs of ports that sessions have, and those that nobody can have yet, since they rest."""
+        since = time.monotonic() - PORTS_REST_S
+        while self._freed and self._freed[0] < since:
+            self._freed.popleft()
+        return len(self._sessions) + len(self._freed)
 
     def counts(self) -> dict[str, int]:
         """What is waited for, by its kind; nothing of it is left when no call is."""
@@ -558,6 +571,7 @@ class MediaLegs:
         if self._of(event.session) is None:
             return
         media = self._sessions.pop(event.session)
+        self._freed.append(time.monotonic())
         media.statistics = event.statistics
         # Recordings are closed by the disk's thread, perhaps later: their own event comes in any case.
         self._left(media)

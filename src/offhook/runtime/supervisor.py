@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from offhook.runtime.sip_driver import SipDriver
-from offhook.runtime.wellness import Ports, Wellness
+from offhook.runtime.wellness import Ailment, Complaint, Descriptors, Ports, Wellness
 from offhook.storage.idempotency import KEEP_KEYS
 from offhook.storage.records import expired_recordings
 from offhook.storage.store import Storage
@@ -38,6 +38,8 @@ LOOK_EVERY_TICKS = 25
 """Half a second: how often it is asked whether the machine is well."""
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
+UNAVAILABLE = "Service Unavailable"
+"""What SIP says of 503 (RFC 3261 section 21.5.4); why stands behind it, since section 7.2 leaves the phrase to us."""
 
 
 class LoadGuard:
@@ -69,16 +71,19 @@ class Supervisor:
         storage: Storage,
         loop: asyncio.AbstractEventLoop,
         keep_deliveries: timedelta,
+        descriptors: Callable[[], Descriptors | None] | None = None,
         ports: Callable[[], Ports] | None = None,
     ) -> None:
-        """`keep_deliveries`: how long posts that are done can still be looked at. `ports`: those of sound."""
+        """`keep_deliveries`: how long posts that are done can still be looked at. `ports`: those of sound.
+        `descriptors`: of the process that has the fewest left."""
         self.load = LoadGuard()
-        self.wellness = Wellness(storage.writer, ports=ports)
-        self.unwell: str | None = None
-        """Why the machine is not well enough for new calls, in words for people."""
+        self.wellness = Wellness(storage.writer, descriptors, ports)
+        self.unwell: Complaint | None = None
+        """Why the machine is not well enough for new calls."""
         self.draining = False
         self._ticks = 0
-        self._refusing = False
+        self._refusing: str | None = None
+        """What far ends are told."""
         self._driver = driver
         self._storage = storage
         self._loop = loop
@@ -101,15 +106,17 @@ class Supervisor:
 
     def drain(self) -> None:
         """From now on no new calls, for good."""
-        self.draining = self._refusing = True
-        self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
+        self.draining = True
+        self._follow()
 
     def why_refusing(self) -> str | None:
         """Why new calls are refused, in words for people; `None`: they are taken."""
         if self.draining:
             return "the server is stopping"
-        if self.unwell is not None:
-            return self.unwell
+        # Of ports it is known at every moment: two calls that are ordered at once may want the last pair.
+        unwell = self.unwell or self.wellness.short_of_ports()
+        if unwell is not None:
+            return unwell.sentence
         if self.load.refusing:
             return (
                 f"the server has more calls than it can carry (its loop runs {self.load.lateness_s:.2f} s late, "
@@ -117,12 +124,28 @@ class Supervisor:
             )
         return None
 
+    def _for_far_ends(self) -> str | None:
+        """The same in a few words that anybody may know."""
+        if self.draining:
+            return "stopping"
+        if self.unwell is not None:
+            return self.unwell.ailment.value
+        return "too many calls" if self.load.refusing else None
+
     def _schedule(self) -> None:
         self._due = time.monotonic() + TICK_S
         self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
         now = time.monotonic()
+        try:
+            self._measure(now)
+        except Exception:
+            # Whoever cannot look now looks again: a server that never takes calls again would need a hand.
+            log.exception("supervisor.fault")
+        self._schedule()
+
+    def _measure(self, now: float) -> None:
         changed = self.load.measured(now - self._due, self._driver.sockets.waiting_bytes())
         if changed and not self.draining:
             log.warning(
@@ -130,28 +153,33 @@ class Supervisor:
                 late_s=round(self.load.lateness_s, 3),
                 waiting_bytes=self.load.waiting_bytes,
             )
-        if self._ticks % LOOK_EVERY_TICKS == 0:
+        if self._ticks % LOOK_EVERY_TICKS == 0 or self._ports_changed():
             self._look(now)
         self._ticks += 1
         self._follow()
-        self._schedule()
+
+    def _ports_changed(self) -> bool:
+        """Whether ports have gone, or come back, since it was looked: a few calls are enough for that."""
+        gone = self.unwell is not None and self.unwell.ailment is Ailment.PORTS
+        return (self.unwell is None or gone) and (self.wellness.short_of_ports() is not None) is not gone
 
     def _look(self, now: float) -> None:
-        unwell = self.wellness.complaint(now)
-        if (unwell is None) is not (self.unwell is None):
-            log.warning("machine.unwell" if unwell is not None else "machine.well", why=unwell or self.unwell)
+        unwell, before = self.wellness.complaint(now), self.unwell
+        if (unwell and unwell.ailment) is not (before and before.ailment):
+            told = unwell or before
+            log.warning("machine.well" if unwell is None else "machine.unwell", why=told and told.sentence)
         self.unwell = unwell
 
     def _follow(self) -> None:
         """Let the endpoint refuse new calls, or take them, as it was decided."""
-        refuse = self.draining or self.load.refusing or self.unwell is not None
-        if refuse is self._refusing:
+        refusing = self._for_far_ends()
+        if refusing == self._refusing:
             return
-        self._refusing = refuse
-        if refuse:
-            self._driver.endpoint.refuse_new(retry_after_s=RETRY_AFTER_S)
-        else:
+        self._refusing = refusing
+        if refusing is None:
             self._driver.endpoint.take_new()
+        else:
+            self._driver.endpoint.refuse_new(reason=f"{UNAVAILABLE}: {refusing}", retry_after_s=RETRY_AFTER_S)
 
     async def _keep_house(self) -> None:
         while True:

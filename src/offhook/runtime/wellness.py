@@ -1,22 +1,33 @@
 """Whether the machine is well enough for new calls: can storage write, is there room in memory for what is owed, are
-there descriptors left, and ports for sound.
+there descriptors left (ours and the media engine's), and ports for sound.
 
 It only looks and says why not; running calls are never its business. Each limit is left only when there is room again,
-so that the answer does not flicker.
+so that the answer does not flicker. docs/howto/unwell.md has every sentence of it.
 """
 
 import errno
 import os
 import resource
 from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from offhook.storage.writer import WriterHealth
 
-__all__ = ["Descriptors", "Ports", "Wellness", "descriptors", "raise_descriptor_limit"]
+__all__ = [
+    "Ailment",
+    "Complaint",
+    "Descriptors",
+    "Ports",
+    "Wellness",
+    "descriptors",
+    "raise_descriptor_limit",
+    "tightest",
+]
 
 STORAGE_PATIENCE_S = 3.0
-"""How long storage may fail to write before new calls are refused: a lock or a full journal is often gone by then."""
+"""How long storage may take nothing before new calls are refused: a lock or a full journal is often gone by then."""
 REFUSE_ABOVE_ROWS = 20_000
 """Rows that wait in memory to be written, what is owed to customers among them: a minute of a busy server's. The writer
 lets timeline entries go at five times as many."""
@@ -28,7 +39,24 @@ PORTS_KEPT = 20
 """One pair of RTP ports in so many is kept for running calls, whose flows may call others; twice that before new calls
 are taken again."""
 WANTED_DESCRIPTORS = 65_536
-FOLDER = "/proc/self/fd"
+PROCESSES = Path("/proc")
+
+
+class Ailment(Enum):
+    """What is wrong, in the words that far ends may know: SIP says them to whoever calls."""
+
+    STORAGE = "storage cannot write"
+    MEMORY = "storage is too slow"
+    DESCRIPTORS = "no file descriptors left"
+    PORTS = "no RTP ports left"
+
+
+class Complaint(NamedTuple):
+    """Why no new call should be taken."""
+
+    ailment: Ailment
+    sentence: str
+    """For the operator and for customers: what is wrong, how much of it, and what to do."""
 
 
 class Descriptors(NamedTuple):
@@ -46,6 +74,7 @@ class Ports(NamedTuple):
     """Pairs of RTP and RTCP ports."""
 
     used: int
+    """Those that rest, and cannot be taken again yet, among them."""
     most: int
 
 
@@ -62,6 +91,7 @@ class Wellness:
         used: Callable[[], Descriptors | None] | None = None,
         ports: Callable[[], Ports] | None = None,
     ) -> None:
+        """`used`: of whichever process has fewer left."""
         self._writer = writer
         self._descriptors = used or descriptors
         self._ports = ports
@@ -69,18 +99,30 @@ class Wellness:
         self._too_many_rows = False
         self._too_few_descriptors = False
 
-    def complaint(self, now_mono: float) -> str | None:
-        """Why no new call should be taken, in words for people; `None`: all is well."""
+    def complaint(self, now_mono: float) -> Complaint | None:
+        """Why no new call should be taken; `None`: all is well."""
+        return self._short_of_storage(now_mono) or self._short_of_descriptors() or self.short_of_ports()
+
+    def _short_of_storage(self, now_mono: float) -> Complaint | None:
         health = self._writer.health()
         rows = TAKE_BELOW_ROWS if self._too_many_rows else REFUSE_ABOVE_ROWS
         self._too_many_rows = health.pending > rows
-        if health.failing_since is not None and now_mono - health.failing_since >= STORAGE_PATIENCE_S:
-            return f"storage cannot write ({health.error}); {health.pending} rows wait in memory"
+        if health.trying_since is not None and now_mono - health.trying_since >= STORAGE_PATIENCE_S:
+            why = health.error or f"no answer for {now_mono - health.trying_since:.0f} s"
+            return Complaint(
+                Ailment.STORAGE,
+                f"storage cannot write ({why}); {health.pending} rows wait in memory:"
+                " make room on the disk of data_dir, or end what locks the database",
+            )
         if self._too_many_rows:
-            return f"storage is too slow: {health.pending} rows wait in memory"
-        return self._short_of_descriptors() or self._short_of_ports()
+            return Complaint(
+                Ailment.MEMORY,
+                f"storage is too slow: {health.pending} rows wait in memory; give data_dir a faster disk",
+            )
+        return None
 
-    def _short_of_ports(self) -> str | None:
+    def short_of_ports(self) -> Complaint | None:
+        """The part of it that costs next to nothing to ask."""
         if self._ports is None:
             return None
         used, most = self._ports()
@@ -90,9 +132,9 @@ class Wellness:
         self._too_few_ports = most - used < max(1, least)
         if not self._too_few_ports:
             return None
-        return f"{used} of {most} pairs of RTP ports are in use; widen rtp_ports"
+        return Complaint(Ailment.PORTS, f"{used} of {most} pairs of RTP ports are in use or rest; widen rtp_ports")
 
-    def _short_of_descriptors(self) -> str | None:
+    def _short_of_descriptors(self) -> Complaint | None:
         found = self._descriptors()
         if found is None:
             return None
@@ -101,17 +143,29 @@ class Wellness:
         self._too_few_descriptors = found.left < min(least, found.most // 2)
         if not self._too_few_descriptors:
             return None
-        return f"only {found.left} of {found.most} file descriptors are left; raise the limit (ulimit -n)"
+        return Complaint(
+            Ailment.DESCRIPTORS,
+            f"only {found.left} of {found.most} file descriptors are left; raise the limit (ulimit -n)",
+        )
 
 
-def descriptors() -> Descriptors | None:
-    """What this process uses; `None` where the system does not say."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+def descriptors(process: int | None = None) -> Descriptors | None:
+    """What a process of this user uses, this one if none is named; `None` where the system does not say."""
+    folder = PROCESSES / ("self" if process is None else str(process)) / "fd"
+    kind = resource.RLIMIT_NOFILE
     try:
-        used = len(os.listdir(FOLDER)) - 1  # the listing needs one itself
+        most = (resource.getrlimit(kind) if process is None else resource.prlimit(process, kind))[0]
+        # Since Linux 6.2 the folder's size is their number; before that it is 0, and they are counted.
+        used = os.stat(folder).st_size or len(os.listdir(folder)) - (process is None)
     except OSError as error:
+        # To list them needs one of ours.
         return Descriptors(most, most) if error.errno in (errno.EMFILE, errno.ENFILE) else None
     return Descriptors(used, most)
+
+
+def tightest(*found: Descriptors | None) -> Descriptors | None:
+    """Of several processes the one that has the fewest left."""
+    return min((each for each in found if each is not None), key=lambda each: each.left, default=None)
 
 
 def raise_descriptor_limit() -> int:

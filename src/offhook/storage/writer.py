@@ -48,6 +48,9 @@ class WriterHealth:
     """Rows not durable yet."""
     failing_since: float | None
     """`time.monotonic()` of the first failure in a row; `None`: all is well."""
+    trying_since: float | None
+    """`time.monotonic()` at which the rows in hand were first tried, whether the database refuses them or says nothing
+    at all; `None`: nothing is in hand."""
     error: str
     """What the database last said."""
     dropped: int
@@ -78,10 +81,13 @@ class Writer:
         self._closing = False
         self._group: deque[_Write] = deque()
         self._let_go = 0
+        self._letting_go = False
+        """It was logged that rows are let go in this trouble."""
         self._refused = 0
         self._committed = 0
         self._groups = 0
         self._failing_since: float | None = None
+        self._trying_since: float | None = None
         self._error = ""
         self._waiting: list[Future[None]] = []
         self._within = threading.local()
@@ -101,6 +107,9 @@ class Writer:
         room = self._max_pending if appends else 2 * self._max_pending
         if len(self._queue) >= room:
             self._let_go += 1
+            if not self._letting_go:
+                self._letting_go = True
+                log.error("rows are let go: %s wait for storage (%s)", len(self._queue), self._error or "no answer")
             return False
         write = _Write(statement, params, key, appends)
         gathered: list[_Write] | None = getattr(self._within, "rows", None)
@@ -173,6 +182,7 @@ class Writer:
         return WriterHealth(
             pending=len(self._queue) + len(self._group),
             failing_since=self._failing_since,
+            trying_since=self._trying_since,
             error=self._error,
             dropped=self._let_go + self._refused,
             committed=self._committed,
@@ -194,6 +204,7 @@ class Writer:
                         self._urgent.wait(LINGER_S)
                 self._urgent.clear()
                 self._take()
+                self._trying_since = time.monotonic()
             try:
                 self._commit()
             except Exception as error:
@@ -204,7 +215,10 @@ class Writer:
                 pause_s = min(2 * pause_s, RETRY_MOST_S)
                 continue
             pause_s = RETRY_FIRST_S
-            self._failing_since, self._error = None, ""
+            if self._letting_go:
+                self._letting_go = False
+                log.error("storage writes again; %s rows were lost since the start", self._let_go)
+            self._failing_since, self._trying_since, self._error = None, None, ""
             for future in self._waiting:
                 with contextlib.suppress(InvalidStateError):  # whoever waited may have given up meanwhile
                     future.set_result(None)

@@ -160,7 +160,7 @@ async def test_a_pause_that_the_disk_does_not_take(library: SoundLibrary, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(SoundCache, "put", full)
+    monkeypatch.setattr(SoundCache, "write", full)
     monkeypatch.setattr(SpareCache, "put", full)
     with pytest.raises(BadSource, match="cannot be kept"):
         await library.prepare(Silence(seconds=1.0))
@@ -230,7 +230,7 @@ async def test_a_text_that_the_disk_does_not_take(tmp_path: Path, web: Web, monk
 
     desk = SpeechDesk((Espeak(),))
     library = SoundLibrary(SoundCache(tmp_path), web, speech=desk)
-    monkeypatch.setattr(SoundCache, "put", full)
+    monkeypatch.setattr(SoundCache, "write", full)
     with pytest.raises(BadSource, match="cannot be kept"):
         await library.prepare(Speech(text="hello"))
     await library.close()
@@ -241,7 +241,7 @@ async def test_a_full_disk_is_a_bad_source(library: SoundLibrary, web: Web, monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(SoundCache, "put", full)
+    monkeypatch.setattr(SoundCache, "write", full)
     with pytest.raises(BadSource, match="No space"):
         await library.prepare(UrlSound(url=URL))
 

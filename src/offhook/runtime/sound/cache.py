@@ -71,8 +71,14 @@ class SoundCache:
 
         `content`: the same samples prepared already, by whoever did it in a thread.
         """
-        path = self._path(key)
         content = prepare(samples) if content is None else content
+        self.write(key, content)
+        return self.remember(key, len(content), len(samples))
+
+    def write(self, key: str, content: bytes) -> None:
+        """The part of `put` that waits for the disk, which any one thread may do; `remember` follows, on the loop.
+        Raises OSError."""
+        path = self._path(key)
         draft = path.with_suffix(f".{os.getpid()}.part")
         try:
             draft.write_bytes(content)
@@ -80,9 +86,12 @@ class SoundCache:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
-        self._remember(key, len(content))
+
+    def remember(self, key: str, size: int, count: int) -> PreparedSound:
+        """What was written is kept from now on: so many bytes, so many samples."""
+        self._remember(key, size)
         self._make_room(key)
-        return _prepared(path, len(samples))
+        return _prepared(self._path(key), count)
 
     def _remember(self, key: str, size: int) -> None:
         self._total += size - self._sizes.get(key, 0)

@@ -22,6 +22,7 @@ from offhook.media.frames import SAMPLE_RATE_HZ, Samples, prepare
 from offhook.media.tones import tone
 from offhook.runtime.sound.cache import PreparedSound, SoundCache, SpareCache
 from offhook.runtime.sound.decode import BadSource, decode
+from offhook.runtime.sound.shelf import Shelf
 from offhook.runtime.speech.desk import SpeechDesk, SpeechPlan
 
 __all__ = ["FetchedSound", "SoundFetcher", "SoundLibrary", "Unreachable"]
@@ -79,8 +80,7 @@ class SoundLibrary:
         speech: SpeechDesk | None = None,
     ) -> None:
         """`spare` takes what `cache` cannot, for want of room on the disk; without `speech` no text is spoken."""
-        self._cache = cache
-        self._spare = SpareCache() if spare is None else spare
+        self._shelf = Shelf(cache, SpareCache() if spare is None else spare)
         self._fetcher = fetcher
         self._speech = speech
         self._clock = clock
@@ -96,7 +96,7 @@ class SoundLibrary:
             case NamedSound(name=name):
                 return await self.prepare_tone(name)
             case Silence(seconds=seconds):
-                return self._prepare_silence(seconds)
+                return await self._prepare_silence(seconds)
             case Speech():
                 return await self.prepare_speech(sound)
             case _:
@@ -106,7 +106,7 @@ class SoundLibrary:
         """A file on a web server. Raises `BadSource`."""
         known = self._known.get(url)
         if known is not None and known.fresh_until > self._clock():
-            kept = self._get(known.key)
+            kept = self._shelf.get(known.key)
             if kept is not None:
                 return kept
         return await self._shared(url, lambda: self._fetch(url))
@@ -116,29 +116,29 @@ class SoundLibrary:
         if self._speech is None:
             raise BadSource("nothing here can speak")
         plan = await self._speech.plan(speech)
-        kept = self._get(plan.key)
+        kept = self._shelf.get(plan.key)
         prepared = kept or await self._shared(plan.key, lambda: self._speak(plan))
         return replace(prepared, warning=plan.warning)
 
     async def prepare_tone(self, name: str) -> PreparedSound:
         """A tone of ours, such as `beep` or `ringback/se`. Raises `BadSource`."""
         key = f"tone-{name.replace('/', '-')}"
-        kept = self._get(key)
+        kept = self._shelf.get(key)
         if kept is not None:
             return kept
         try:
-            return self._put(key, tone(name))
+            return await self._shelf.put(key, tone(name))
         except ValueError as error:
             raise BadSource(str(error)) from None
         except OSError as error:
             raise BadSource(f"the tone cannot be kept ({error.strerror})") from None
 
-    def _prepare_silence(self, seconds: float) -> PreparedSound:
+    async def _prepare_silence(self, seconds: float) -> PreparedSound:
         milliseconds = round(min(max(seconds, 0.0), SILENCE_MAX_S) * 1000)
         key = f"silence-{milliseconds}"
         try:
             samples = np.zeros(milliseconds * SAMPLE_RATE_HZ // 1000, dtype=np.int16)
-            return self._get(key) or self._put(key, samples)
+            return self._shelf.get(key) or await self._shelf.put(key, samples)
         except OSError as error:
             raise BadSource(f"the silence cannot be kept ({error.strerror})") from None
 
@@ -156,18 +156,7 @@ class SoundLibrary:
         for task in list(self._under_way.values()):
             task.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._spare.close()
-
-    def _get(self, key: str) -> PreparedSound | None:
-        return self._cache.get(key) or self._spare.get(key)
-
-    def _put(self, key: str, samples: Samples, content: bytes | None = None) -> PreparedSound:
-        """Keep it, off the disk if that is full: running calls must be heard all the same. Raises OSError."""
-        try:
-            return self._cache.put(key, samples, content)
-        except OSError as error:
-            log.warning("sound.disk", why=str(error))
-            return self._spare.put(key, samples, content)
+        self._shelf.close()
 
     async def _shared(self, name: str, make: Callable[[], Coroutine[Any, Any, PreparedSound]]) -> PreparedSound:
         """What is being made under this name, or begins to be."""
@@ -191,13 +180,13 @@ class SoundLibrary:
         # Minutes of speech take tens of milliseconds to encode, which no other call must hear.
         content = await asyncio.get_running_loop().run_in_executor(self._pool, prepare, samples)
         try:
-            return self._put(plan.key, samples, content)
+            return await self._shelf.put(plan.key, samples, content)
         except OSError as error:
             raise BadSource(f"the spoken text cannot be kept ({error.strerror})") from None
 
     async def _fetch(self, url: str) -> PreparedSound:
         known = self._known.get(url)
-        kept = None if known is None else self._get(known.key)
+        kept = None if known is None else self._shelf.get(known.key)
         if known is None or kept is None:
             return await self._fetch_whole(url)
         try:
@@ -233,12 +222,12 @@ class SoundLibrary:
     async def _decoded(self, content: bytes) -> PreparedSound:
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self._pool, SoundCache.key, content)
-        kept = self._get(key)
+        kept = self._shelf.get(key)
         if kept is not None:
             return kept
         samples: Samples = await loop.run_in_executor(self._pool, decode, content)
         try:
-            return self._put(key, samples)
+            return await self._shelf.put(key, samples)
         except OSError as error:
             raise BadSource(f"the sound cannot be kept ({error.strerror})") from None
 
