@@ -436,6 +436,10 @@ class Server:
         """A live call as it is now."""
         return self._running.switchboard.view(call_id)
 
+    def live_row(self, call_id: CallId) -> CallRow | None:
+        """A live call as lists show it."""
+        return self._running.switchboard.row(call_id)
+
     async def hang_up(self, call_id: CallId) -> bool:
         """End a live call."""
         return self._running.switchboard.hang_up(call_id)

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.flows import outcomes, verbs_of_any_kind, wordings
 
+from offhook.flow.dialects.choose import DIALECTS
+from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.program import Outcome, OutcomeKind, Step
-from offhook.flow.verbs import Gather, Verb
-from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, Performed
+from offhook.flow.verbs import Dial, Gather, Verb
+from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, LegView, Performed
 from offhook.runtime import book as module
 from offhook.runtime.book import Book, row_of
 from offhook.runtime.media_legs import RecordingClosed
@@ -30,6 +33,7 @@ from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
 
 DEADLINE_S = 5.0
+ELKS = DIALECTS["elks"]
 CALL, OTHER = CallId("c" * 32), CallId("d" * 32)
 
 
@@ -62,8 +66,8 @@ def book(storage: Storage) -> Book:
 
 
 async def test_a_timeline_is_numbered_by_call_and_in_order(storage: Storage, book: Book) -> None:
-    book.opened(view())
-    book.opened(view(OTHER))
+    book.opened(view(), ELKS)
+    book.opened(view(OTHER), ELKS)
     for kind in ("call.begun", "leg.placed", "leg.answered"):
         book.note(CALL, kind, {"leg": 0})
     book.note(OTHER, "call.begun", {})
@@ -75,7 +79,7 @@ async def test_a_timeline_is_numbered_by_call_and_in_order(storage: Storage, boo
 
 
 async def test_what_comes_after_the_end_goes_on_with_the_numbers(storage: Storage, book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     book.closed(CALL)
     book.note(CALL, "leg.statistics", {})
@@ -111,7 +115,7 @@ async def test_a_timeline_that_is_full_says_so_and_still_tells_the_end(
 ) -> None:
     monkeypatch.setattr(module, "ENTRIES_MAX", 4)
     monkeypatch.setattr(module, "ENTRIES_OF_THE_END_MAX", 2)
-    book.opened(view())
+    book.opened(view(), ELKS)
     for kind in ("call.begun", "verb.begun", "verb.ended", "verb.begun", "verb.ended"):
         book.note(CALL, kind, {})
     for kind in ("leg.ended", "verb.ended", "call.ended", "leg.statistics"):
@@ -126,11 +130,11 @@ async def test_a_timeline_that_is_full_says_so_and_still_tells_the_end(
 
 async def test_entries_are_cut_and_keys_are_left_out_where_the_operator_wants_it(storage: Storage) -> None:
     book = made(storage, mask_digits=True)
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "verb.ended", {"verb": "gather", "result": "4111", "why": "x" * 10_000})
     gathered = Step(verb=Gather(prompts=()), wording={"ivr": "https://a.example"})
     performed = Performed(step=gathered, outcome=Outcome(kind=OutcomeKind.DIGITS, digits="4111"))
-    book.save(view(performed=(performed,)))
+    book.save(view(performed=(performed,)), ELKS)
     await book.flush()
     (entry,) = await storage.read(lambda connection: events_after(connection, CALL))
     assert (entry.data["result"], len(entry.data["why"])) == ("…", 2048)
@@ -149,11 +153,11 @@ async def test_calls_that_ended_are_remembered_for_a_while_and_live_ones_always(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ENDED_CALLS_KEPT", 2)
-    book.opened(view(OTHER))
+    book.opened(view(OTHER), ELKS)
     book.note(OTHER, "call.begun", {})
     ended = [CallId(f"{number:032x}") for number in range(5)]
     for call in ended:
-        book.opened(view(call))
+        book.opened(view(call), ELKS)
         book.note(call, "call.begun", {})
         book.closed(call)
     assert list(book._last) == [OTHER, *ended[3:]] or list(book._last) == [*ended[3:], OTHER]
@@ -162,7 +166,7 @@ async def test_calls_that_ended_are_remembered_for_a_while_and_live_ones_always(
 
 
 async def test_a_call_that_said_nothing_can_still_be_closed(book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.closed(CALL)
     assert book._live == set()
 
@@ -171,7 +175,7 @@ async def test_a_call_that_said_nothing_can_still_be_closed(book: Book) -> None:
 
 
 async def test_who_follows_a_call_is_woken_by_its_next_entry_and_finds_it_there(storage: Storage, book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     waiting = asyncio.ensure_future(book.wait(CALL, 1, DEADLINE_S))
     await asyncio.sleep(0)
@@ -182,7 +186,7 @@ async def test_who_follows_a_call_is_woken_by_its_next_entry_and_finds_it_there(
 
 
 async def test_nobody_waits_for_what_is_there_or_for_a_call_that_is_over(book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     await asyncio.wait_for(book.wait(CALL, 0, 3600), DEADLINE_S)
     waiting = asyncio.ensure_future(book.wait(CALL, 1, 3600))
@@ -193,7 +197,7 @@ async def test_nobody_waits_for_what_is_there_or_for_a_call_that_is_over(book: B
 
 
 async def test_what_is_owed_is_waited_for_after_the_end_too(book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     assert book.is_open(CALL)
     book.closed(CALL)
@@ -207,7 +211,7 @@ async def test_what_is_owed_is_waited_for_after_the_end_too(book: Book) -> None:
 
 
 async def test_nothing_is_written_about_a_call_that_was_deleted(storage: Storage, book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     book.closed(CALL)
     book.forget(CALL)
@@ -218,7 +222,7 @@ async def test_nothing_is_written_about_a_call_that_was_deleted(storage: Storage
 
 
 async def test_who_gives_up_waiting_is_not_kept(book: Book) -> None:
-    book.opened(view())
+    book.opened(view(), ELKS)
     await book.wait(CALL, 0, 0.001)
     assert book._waiting == {}
     gone = asyncio.ensure_future(book.wait(CALL, 0, 3600))
@@ -236,7 +240,7 @@ async def test_a_disk_that_takes_nothing_is_said_and_stops_nobody(
         raise StorageUnavailable("the disk is full")
 
     monkeypatch.setattr(storage.writer, "flush", full)
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     assert not await book.flush()
 
@@ -245,12 +249,12 @@ async def test_a_disk_that_takes_nothing_is_said_and_stops_nobody(
 
 
 async def test_a_call_stands_in_the_list_from_its_first_moment(storage: Storage, book: Book) -> None:
-    book.opened(view(ring_timeout_s=30))
+    book.opened(view(ring_timeout_s=30), ELKS)
     await book.flush()
     (row,) = (await storage.read(lambda connection: calls_page(connection, "u1"))).rows
     assert (row.id, row.state, row.direction, row.ring_timeout_s) == (CALL, "ongoing", "outgoing", 30)
     ended = view(state=CallState.FAILED, cause=Cause.BUSY, end=datetime.now(UTC), cost=12)
-    book.save(ended)
+    book.save(ended, ELKS)
     await book.flush()
     row_now = await storage.read(lambda connection: call_by_id(connection, CALL))
     assert row_now is not None
@@ -258,15 +262,33 @@ async def test_a_call_stands_in_the_list_from_its_first_moment(storage: Storage,
 
 
 @settings(max_examples=100, deadline=None)
-@given(verb=verbs_of_any_kind, outcome=outcomes, wording=wordings)
+@given(dialect=st.sampled_from(list(DIALECTS.values())), verb=verbs_of_any_kind, outcome=outcomes, wording=wordings)
 def test_a_call_of_any_dialect_has_a_row_that_can_be_listed(
-    verb: Verb, outcome: Outcome, wording: Mapping[str, Any]
+    dialect: Dialect, verb: Verb, outcome: Outcome, wording: Mapping[str, Any]
 ) -> None:
     """46elks' list shows calls that ran what 46elks does not have: in their customer's words, where there are any."""
-    row = row_of(view(performed=(Performed(step=Step(verb=verb, wording=wording), outcome=outcome),)))
+    row = row_of(view(performed=(Performed(step=Step(verb=verb, wording=wording), outcome=outcome),)), dialect)
     assert len(row.actions) == (1 if wording else 0)
     for action in row.actions:
         assert set(json.loads(json.dumps(action))) >= {*wording, "result"}
+
+
+def test_the_log_of_a_row_is_in_the_words_of_its_calls_dialect() -> None:
+    pressed = Performed(
+        step=Step(verb=Dial(targets=()), wording={"connect": "+46700000002"}), outcome=Outcome(kind=OutcomeKind.OK)
+    )
+    cut_short = view(performed=(pressed,), cause=Cause.HOOK_FAILED)
+    hangup = {"hangup": "hookfailed", "result": "failed", "why": "hookfailed"}
+    assert row_of(cut_short, ELKS).actions == ({"connect": "+46700000002", "result": "success"}, hangup)
+    assert row_of(cut_short, DIALECTS["didml"]).actions == ({"connect": "+46700000002", "result": "completed"},)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_who_was_called_stands_in_a_row_alike_in_every_dialect(dialect: Dialect) -> None:
+    legs = (LegView(to="+46700000002", from_="+46101000001", state=CallState.SUCCESS, duration_s=7),)
+    assert row_of(view(legs=legs), dialect).legs == (
+        {"to": "+46700000002", "from": "+46101000001", "state": "success", "duration": 7},
+    )
 
 
 async def test_a_recording_has_a_url_and_a_last_day(storage: Storage, book: Book) -> None:
@@ -297,8 +319,8 @@ async def test_money_is_drawn_and_its_end_is_told(storage: Storage, book: Book) 
 
 
 async def test_what_a_dead_server_left_going_on_is_over(storage: Storage, book: Book) -> None:
-    book.opened(view())
-    book.opened(view(OTHER, start=datetime.now(UTC)))
+    book.opened(view(), ELKS)
+    book.opened(view(OTHER, start=datetime.now(UTC)), ELKS)
     book.note(CALL, "call.begun", {})
     book.note(CALL, "leg.placed", {})
     await book.flush()

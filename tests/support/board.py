@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from offhook.call.changes import Change, Objection
+from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.runtime.book import row_of
 from offhook.runtime.outbox import owed_again
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.runtime.speech.provider import OfferedVoice
@@ -73,6 +75,10 @@ class Board:
 
     def live_view(self, call_id: CallId) -> CallView | None:
         return self.live.get(call_id)
+
+    def live_row(self, call_id: CallId) -> CallRow | None:
+        view = self.live.get(call_id)
+        return None if view is None else row_of(view, DIALECTS["elks"])
 
     async def hang_up(self, call_id: CallId) -> bool:
         view = self.live.pop(call_id, None)
@@ -148,17 +154,4 @@ class Board:
         self.restarts += 1
 
     def _save(self, view: CallView) -> None:
-        self.storage.records.save_call(
-            CallRow(
-                id=view.id,
-                owner=view.owner,
-                direction=view.direction.value,
-                from_number=view.from_,
-                to_number=view.to,
-                created=view.created,
-                ended=view.end,
-                state=view.state.value,
-                cause=None if view.cause is None else view.cause.value,
-                ring_timeout_s=view.ring_timeout_s,
-            )
-        )
+        self.storage.records.save_call(row_of(view, DIALECTS["elks"]))

@@ -84,6 +84,10 @@ class PlainWords:
         """What it is, and the state."""
         return (("said", "ended"), ("state", view.state.value))
 
+    def actions(self, view: CallView) -> list[dict[str, Any]]:
+        """How each verb ended."""
+        return [{"result": done.outcome.kind.value} for done in view.performed]
+
     def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
         """Which leg, how far it is, and what goes along."""
         told = {"leg": leg.number, "seconds": leg.duration_s, "wav": leg.recording_url}

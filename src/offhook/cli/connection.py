@@ -24,7 +24,7 @@ from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.database import DatabaseError
 from offhook.storage.deliveries import OWED
 from offhook.storage.keys import KeyFileError
-from offhook.storage.rows import DeliveryRow
+from offhook.storage.rows import CallRow, DeliveryRow
 from offhook.storage.store import InUse, Storage
 from offhook.web.auth import TOKEN_FILE, AdminToken, announced
 from offhook.web.port import CallOrder, Overloaded
@@ -194,6 +194,9 @@ class _Nobody:
         raise Overloaded("no server runs")
 
     def live_view(self, call_id: CallId) -> CallView | None:
+        return None
+
+    def live_row(self, call_id: CallId) -> CallRow | None:
         return None
 
     async def hang_up(self, call_id: CallId) -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from offhook.flow import ids
-from offhook.flow.dialects import elks_words
-from offhook.flow.view import CallId, CallState, CallView, Cause
+from offhook.flow.dialects.dialect import Dialect
+from offhook.flow.view import CallId, CallState, CallView, Cause, LegView
 from offhook.runtime.media_legs import RecordingClosed
 from offhook.runtime.timeline_entry import (
     ENTRIES_MAX,
@@ -92,10 +92,10 @@ class Book:
         for call, seq in entries.items():
             self._last.setdefault(CallId(call), seq)
 
-    def opened(self, view: CallView) -> None:
+    def opened(self, view: CallView, dialect: Dialect) -> None:
         """A call begins."""
         self._live.add(view.id)
-        self.save(view)
+        self.save(view, dialect)
 
     def resumed(self, view: CallView, entries: int) -> None:
         """A call goes on that an earlier server began; its timeline had so many entries when this server looked. What
@@ -108,9 +108,9 @@ class Book:
         if call in self._last:
             self.note(call, kind, data)
 
-    def save(self, view: CallView) -> None:
+    def save(self, view: CallView, dialect: Dialect) -> None:
         """The call as it stands, for lists."""
-        row = row_of(view)
+        row = row_of(view, dialect)
         if self._mask_digits:
             row = replace(row, actions=without_digits(row.actions))
         self._records.save_call(row)
@@ -212,8 +212,8 @@ class Book:
         return True
 
 
-def row_of(view: CallView) -> CallRow:
-    """A call as lists show it."""
+def row_of(view: CallView, dialect: Dialect) -> CallRow:
+    """A call as lists show it, its log in the words of its dialect."""
     return CallRow(
         id=view.id,
         owner=view.owner,
@@ -227,7 +227,11 @@ def row_of(view: CallView) -> CallRow:
         cause=None if view.cause is None else view.cause.value,
         cost=view.cost,
         ring_timeout_s=view.ring_timeout_s,
-        actions=tuple(elks_words.actions(view)),
-        legs=tuple(elks_words.legs(view)),
+        actions=tuple(dialect.actions(view)),
+        legs=tuple(_leg_of(leg) for leg in view.legs),
         recordings=view.recordings,
     )
+
+
+def _leg_of(leg: LegView) -> dict[str, Any]:
+    return {"duration": leg.duration_s, "to": leg.to, "state": leg.state.value, "from": leg.from_}

@@ -134,7 +134,7 @@ class LiveCall:
                 self.note(command.kind, command.data)
                 if command.kind == "leg.answered" and command.data["leg"] == 0:
                     # Lists say since when it lasts, and a later server what the call was should this one die.
-                    self.services.book.save(self.task.view())
+                    self.services.book.save(self.task.view(), self.dialect)
             case do.PlaceLeg():
                 self._place(command)
             case do.RingLeg() | do.EarlyMediaLeg() | do.AnswerLeg() | do.HangUpLeg():
@@ -203,7 +203,7 @@ class LiveCall:
         for leg in self.legs.values():
             # None is left, unless the call was given up: nobody would ever end it.
             self.services.legs.hang_up(leg, view.cause or Cause.INTERNAL_ERROR)
-        self.services.book.save(view)
+        self.services.book.save(view, self.dialect)
         self.services.keeper.forget(self)
         self.services.keeper.drop(FACT, self.id)
         self.services.leaving.leave(self.id, list(self.legs.values()))

@@ -23,6 +23,7 @@ from offhook.flow.errors import DocumentError
 from offhook.flow.program import Flow, Next
 from offhook.flow.verbs import StatusHook, Target
 from offhook.flow.view import HIDDEN_CALLER, CallId, CallView, Cause
+from offhook.runtime.book import row_of
 from offhook.runtime.call_task import now as call_now
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.routing import Arrival, Caller, Source
@@ -36,7 +37,7 @@ from offhook.sip.digest import Algorithm, Verdict, compute_ha1
 from offhook.sip.headers.auth import Credentials
 from offhook.sip.uri import Uri
 from offhook.storage.facts import Fact
-from offhook.storage.rows import NumberRow
+from offhook.storage.rows import CallRow, NumberRow
 
 __all__ = ["CallOrder", "Switchboard"]
 
@@ -166,6 +167,11 @@ class Switchboard:
         live = self.live.get(call)
         return None if live is None else live.call.view()
 
+    def row(self, call: CallId) -> CallRow | None:
+        """A live call as lists show it."""
+        live = self.live.get(call)
+        return None if live is None else row_of(live.call.view(), live.dialect)
+
     def forget(self, live: LiveCall) -> None:
         """A call is over."""
         self.live.pop(live.id, None)
@@ -218,7 +224,7 @@ class Switchboard:
         live = LiveCall(call, caller, dialect, self._services)
         self.live[live.id] = live
         self._idle.clear()
-        self._services.book.opened(call.view())
+        self._services.book.opened(call.view(), dialect)
         return live
 
     def _invited(self, invite: sip.IncomingInvite) -> None:

@@ -142,8 +142,9 @@ class CallRow:
     cost: int | None = None
     ring_timeout_s: int | None = None
     actions: tuple[Mapping[str, Any], ...] = ()
-    """In the customer's own words."""
+    """What ran, as its customer wrote it, each with its `result` in the words of the call's dialect."""
     legs: tuple[Mapping[str, Any], ...] = ()
+    """Who was called, in order: `to`, `from`, `state`, and `duration` in whole seconds."""
     recordings: tuple[str, ...] = ()
     deleted: datetime | None = None
     """Its customer deleted it; parties and actions are gone, the row stays for the accounts."""

@@ -3,7 +3,6 @@
 import contextlib
 
 from offhook.flow.view import CallId, CallState, CallView, Direction
-from offhook.runtime.book import row_of
 from offhook.storage.records import call_by_id
 from offhook.storage.rows import CallRow
 from offhook.storage.store import Storage
@@ -17,9 +16,9 @@ SETTLE_S = 1.0
 
 async def placed_before(server: ServerPort, storage: Storage, call: CallId) -> CallRow | None:
     """The call of that id, live or over; `None`: the process that promised it died before it was placed."""
-    live = server.live_view(call)
+    live = server.live_row(call)
     if live is not None:
-        return row_of(live)
+        return live
     with contextlib.suppress(StorageUnavailable):
         await storage.writer.flush(SETTLE_S)
     return await storage.read(lambda connection: call_by_id(connection, call))

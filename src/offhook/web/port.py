@@ -14,7 +14,7 @@ from offhook.flow.targets import StatusHook
 from offhook.flow.view import CallId, CallView
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.runtime.speech.provider import OfferedVoice
-from offhook.storage.rows import DeliveryRow
+from offhook.storage.rows import CallRow, DeliveryRow
 
 __all__ = ["CallOrder", "Overloaded", "ServerPort"]
 
@@ -68,6 +68,9 @@ class ServerPort(Protocol):
 
     def live_view(self, call_id: CallId) -> CallView | None:
         """The call as it is now; `None` when it is over or was never here."""
+
+    def live_row(self, call_id: CallId) -> CallRow | None:
+        """The same as lists show it."""
 
     async def hang_up(self, call_id: CallId) -> bool:
         """Ends a live call as if both parties had hung up. False: it is not live."""

@@ -29,5 +29,6 @@ def test_it_reads_with_the_address_and_tells_in_its_words() -> None:
     assert Didml().continued(VIEW, outcome) == didml_words.continued(VIEW, outcome)
     assert Didml().recorded(VIEW, recording) == didml_words.recorded(VIEW, recording)
     assert Didml().ended(VIEW) == didml_words.ended(VIEW)
+    assert Didml().actions(VIEW) == didml_words.actions(VIEW)
     told = (VIEW, LEG, LegStage.RINGING, (("token", "1"),))
     assert Didml().status(*told) == didml_words.status(*told)

@@ -6,9 +6,19 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from offhook.flow.dialects.didml_words import begun, call_sid, continued, ended, leg_sid, read_call_sid, without_plus
-from offhook.flow.program import Outcome, OutcomeKind
-from offhook.flow.view import CallId, CallView, Direction
+from offhook.flow.dialects.didml_words import (
+    actions,
+    begun,
+    call_sid,
+    continued,
+    ended,
+    leg_sid,
+    read_call_sid,
+    without_plus,
+)
+from offhook.flow.program import Outcome, OutcomeKind, Step
+from offhook.flow.verbs import Hangup
+from offhook.flow.view import CallId, CallView, Direction, Performed
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 CALL = CallId("0123456789abcdef0123456789abcdef")
@@ -49,3 +59,20 @@ def test_times_are_utc_whatever_they_came_in() -> None:
 
 def test_a_flow_that_began_with_a_document_in_a_setting_brought_nothing() -> None:
     assert continued(VIEW, Outcome(kind=OutcomeKind.OK)) == begun(VIEW)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"),
+    [
+        (Outcome(kind=OutcomeKind.OK), "completed"),
+        (Outcome(kind=OutcomeKind.DIGITS, digits="42"), "42"),
+        (Outcome(kind=OutcomeKind.BUSY), "busy"),
+        (Outcome(kind=OutcomeKind.FAILED, why="no_answer"), "no-answer"),
+        (Outcome(kind=OutcomeKind.FAILED, why="badsource"), "failed"),
+    ],
+)
+def test_the_log_has_what_came_with_words_for_it(outcome: Outcome, result: str) -> None:
+    def ran(**wording: str) -> Performed:
+        return Performed(step=Step(verb=Hangup(), wording=wording), outcome=outcome)
+
+    assert actions(replace(VIEW, performed=(ran(), ran(connect="+46")))) == [{"connect": "+46", "result": result}]

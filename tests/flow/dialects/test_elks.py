@@ -27,3 +27,4 @@ def test_it_reads_with_the_address_and_tells_in_its_words() -> None:
     assert Elks().continued(VIEW, outcome) == elks_words.continued(VIEW, outcome)
     assert Elks().recorded(VIEW, recording) == elks_words.recorded(VIEW, recording)
     assert Elks().ended(VIEW) == elks_words.ended(VIEW)
+    assert Elks().actions(VIEW) == elks_words.actions(VIEW)

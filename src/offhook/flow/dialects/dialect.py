@@ -1,7 +1,7 @@
 """What every dialect can do, so that calls and the world need not know which one runs."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from offhook.flow.program import Flow, Outcome
 from offhook.flow.targets import LegStage
@@ -55,6 +55,9 @@ class Dialect(Protocol):
 
     def ended(self, view: CallView) -> Params:
         """The post about the end of the call."""
+
+    def actions(self, view: CallView) -> list[dict[str, Any]]:
+        """The log of the call, kept with it: what ran, as its customer wrote it (`Step.wording`), with the result."""
 
     def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
         """What a leg's status hook is told at a stage; `extra` is what the hook was set with (`StatusHook.extra`)."""

@@ -4,6 +4,7 @@ Its conformance page is `docs/conformance/didml.md`, proved by the cases in `tes
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from offhook.flow.dialects import didml_reading, didml_words
 from offhook.flow.dialects.dialect import Params, Reading
@@ -45,6 +46,10 @@ class Didml:
     def ended(self, view: CallView) -> Params:
         """See `didml_words.ended`."""
         return didml_words.ended(view)
+
+    def actions(self, view: CallView) -> list[dict[str, Any]]:
+        """See `didml_words.actions`."""
+        return didml_words.actions(view)
 
     def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
         """See `didml_words.status`."""

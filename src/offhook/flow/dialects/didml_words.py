@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import assert_never
+from typing import Any, assert_never
 
 from offhook.flow.dialects.dialect import Params
 from offhook.flow.program import Outcome, OutcomeKind
@@ -19,6 +19,7 @@ from offhook.flow.view import HIDDEN_CALLER, CallId, CallView, Cause, Direction,
 __all__ = [
     "MISSPELLED_DURATION",
     "STATUS_NAMES",
+    "actions",
     "begun",
     "call_sid",
     "continued",
@@ -182,6 +183,18 @@ def _ended(view: CallView) -> Iterator[tuple[str, str]]:
         yield "AnswerTime", _time(view.start)
     if view.end is not None:
         yield "EndTime", _time(view.end)
+
+
+def actions(view: CallView) -> list[dict[str, Any]]:
+    """What ran of documents in another dialect, each with its result as a `DialCallStatus` says it, or the keys.
+
+    The service has no log of actions, and its own verbs leave no wording: they are in the timeline.
+    """
+    return [{**done.step.wording, "result": _result(done.outcome)} for done in view.performed if done.step.wording]
+
+
+def _result(outcome: Outcome) -> str:
+    return outcome.digits if outcome.kind is OutcomeKind.DIGITS else _dial_status(outcome)
 
 
 def status(view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:

@@ -4,6 +4,7 @@ Its conformance page is `docs/conformance/elks.md`, proved by the cases in `test
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from offhook.flow.dialects import elks_reading, elks_words
 from offhook.flow.dialects.dialect import Params, Reading
@@ -45,6 +46,10 @@ class Elks:
     def ended(self, view: CallView) -> Params:
         """See `elks_words.ended`."""
         return elks_words.ended(view)
+
+    def actions(self, view: CallView) -> list[dict[str, Any]]:
+        """See `elks_words.actions`."""
+        return elks_words.actions(view)
 
     def status(self, view: CallView, leg: LegView, stage: LegStage, extra: Params) -> Params:
         """See `elks_words.status`."""

@@ -95,8 +95,8 @@ async def place_call(caller: Asking, body: CallBody, request: Request) -> dict[s
             fallback=read_start(body.fallback, dialect, key="fallback") if body.fallback.strip() else None,
         )
         if promised is not None and promised.resumed:
-            return call_json(row_of(await native.server.give_up(order)))
-        return call_json(row_of(await native.server.place_call(order)))
+            return call_json(row_of(await native.server.give_up(order), dialect))
+        return call_json(row_of(await native.server.place_call(order), dialect))
     except DocumentError as error:
         raise NativeError(400, error.name, str(error)) from None
     except Overloaded as error:
@@ -157,9 +157,9 @@ async def hang_up(caller: Asking, call: str) -> dict[str, Any]:
 
 async def call_row(caller: Caller, call_id: CallId) -> CallRow:
     """A call that the asker may see. Raises `NativeError`: 404, or 410 for one that its customer deleted."""
-    view = caller.native.server.live_view(call_id)
-    if view is not None and caller.sees(view.owner):
-        return row_of(view)
+    live = caller.native.server.live_row(call_id)
+    if live is not None and caller.sees(live.owner):
+        return live
     await settled(caller)
     row = await caller.native.storage.read(lambda connection: call_by_id(connection, call_id))
     if row is None:
@@ -172,8 +172,8 @@ async def call_row(caller: Caller, call_id: CallId) -> CallRow:
 
 
 def _freshest(caller: Caller, row: CallRow) -> CallRow:
-    view = caller.native.server.live_view(CallId(row.id)) if row.state == "ongoing" else None
-    return row if view is None else row_of(view)
+    live = caller.native.server.live_row(CallId(row.id)) if row.state == "ongoing" else None
+    return row if live is None else live
 
 
 async def settled(caller: Caller) -> None:
