@@ -5,9 +5,8 @@ ends it (`ends`), or nobody is left. Who is alone after the others have left sta
 sound and makes no tone; it says who is to hear what.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, assert_never
+from typing import assert_never
 
 from offhook.call.commands import EnterConference
 from offhook.call.events import Now, RoomBeeped, RoomEnd, RoomJoined, RoomLeft, RoomWaits
@@ -17,23 +16,17 @@ from offhook.call.room import (
     STAY_MAX_S,
     Briefed,
     Came,
-    Closed,
     Guest,
     GuestView,
     Mix,
-    RoomCommand,
     RoomHears,
-    RoomName,
-    RoomSpeech,
     RoomView,
     Stays,
     Tell,
     Unmix,
     Went,
-    earliest,
-    read_room,
-    written_room,
 )
+from offhook.call.room_machine import RoomMachine, RoomState, earliest
 from offhook.flow.verbs import Beeps
 
 __all__ = ["ConferenceRoom"]
@@ -50,31 +43,16 @@ class _Party:
 
 
 @dataclass(slots=True, kw_only=True)
-class _State:
-    room: RoomName
-    since: float
+class _State(RoomState):
     parties: dict[Guest, _Party] = field(default_factory=dict)
     """In the order of their coming."""
     begun: bool = False
-    closed: bool = False
 
 
-class ConferenceRoom:
-    """One conference, from the first who comes to the last who leaves; touched by its own task alone."""
+class ConferenceRoom(RoomMachine[_State]):
+    """One conference."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._speech = RoomSpeech()
-
-    @classmethod
-    def make(cls, room: RoomName, now: Now) -> Self:
-        """Empty; the first guest is to come at once."""
-        return cls(_State(room=room, since=now.wall))
-
-    @property
-    def closed(self) -> bool:
-        """Nobody can come any more."""
-        return self._state.closed
+    state_type = _State
 
     # ── the contract of a machine ────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,10 +83,6 @@ class ConferenceRoom:
                 self._went(guest)
         self._close_if_empty()
 
-    def poll_command(self) -> RoomCommand | None:
-        """The next thing to do, in order; `None` when there is nothing."""
-        return self._speech.out.popleft() if self._speech.out else None
-
     def poll_deadline(self) -> float | None:
         """Call `handle_timer` no later than this (monotonic, seconds)."""
         return earliest(party.until for party in self._state.parties.values())
@@ -128,36 +102,25 @@ class ConferenceRoom:
         """Who is here."""
         return tuple(self._state.parties)
 
-    def export(self, now: Now) -> dict[str, Any]:
-        """All of it as plain JSON, for `restore`. Raises `RuntimeError` while there are commands to poll."""
-        if self._speech.out:
-            raise RuntimeError("a room is exported only when all its commands have been polled")
-        return written_room(self._state, _State, now)
-
-    @classmethod
-    def restore(cls, data: Mapping[str, Any], now: Now) -> Self:
-        """The conference that was exported. Raises `NotOurExport`."""
-        return cls(read_room(data, _State, now))
-
     # ── coming and going ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _came(self, guest: Guest, wish: EnterConference, now: Now) -> None:
         parties = self._state.parties
         if len(parties) >= min(wish.max_parties or PARTIES_MAX, PARTIES_MAX):
-            self._speech.note("room.refused", guest, why=RoomEnd.FULL.value)
+            self._note("room.refused", guest, why=RoomEnd.FULL.value)
             self._let_go(guest, RoomEnd.FULL)
             return
         parties[guest] = _Party(wish=wish, since=now.wall, until=Mono(now.mono + STAY_MAX_S))
-        self._speech.note("room.entered", guest, muted=wish.muted or None)
+        self._note("room.entered", guest, muted=wish.muted or None)
         if self._state.begun:
             self._take_in(guest)
         elif len(parties) >= TO_BEGIN and any(each.wish.starts for each in parties.values()):
             self._state.begun = True
-            self._speech.note("room.begun")
+            self._note("room.begun")
             for each in parties:
                 self._take_in(each)
         else:
-            self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=None)))
+            self._tell(guest, RoomWaits(visit=guest.visit, position=None))
             return
         if wish.beeps in (Beeps.BOTH, Beeps.ENTER):
             self._beep(coming=True)
@@ -166,17 +129,17 @@ class ConferenceRoom:
         if self._state.begun:
             self._take_in(guest)
         else:
-            self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=None)))
+            self._tell(guest, RoomWaits(visit=guest.visit, position=None))
 
     def _take_in(self, guest: Guest) -> None:
         muted = self._state.parties[guest].wish.muted
-        self._speech.say(Mix(guest=guest, muted=muted), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
+        self._say(Mix(guest=guest, muted=muted), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
 
     def _went(self, guest: Guest) -> None:
         party = self._state.parties.pop(guest)
         if self._state.begun:
-            self._speech.say(Unmix(guest=guest))
-        self._speech.note("room.left", guest)
+            self._say(Unmix(guest=guest))
+        self._note("room.left", guest)
         if party.wish.ends:
             self._end()
         elif self._state.begun and party.wish.beeps in (Beeps.BOTH, Beeps.EXIT):
@@ -185,23 +148,17 @@ class ConferenceRoom:
     def _end(self) -> None:
         """Everybody goes on with what they do next."""
         if self._state.parties:
-            self._speech.note("room.ended")
+            self._note("room.ended")
         for guest in list(self._state.parties):
             del self._state.parties[guest]
             if self._state.begun:
-                self._speech.say(Unmix(guest=guest))
-            self._speech.note("room.left", guest)
+                self._say(Unmix(guest=guest))
+            self._note("room.left", guest)
             self._let_go(guest, RoomEnd.OVER)
 
     def _let_go(self, guest: Guest, why: RoomEnd) -> None:
-        self._speech.say(Tell(guest=guest, event=RoomLeft(visit=guest.visit, why=why)))
+        self._tell(guest, RoomLeft(visit=guest.visit, why=why))
 
     def _beep(self, *, coming: bool) -> None:
         for guest in self._state.parties:
-            self._speech.say(Tell(guest=guest, event=RoomBeeped(visit=guest.visit, coming=coming)))
-
-    def _close_if_empty(self) -> None:
-        if not self._state.parties and not self._state.closed:
-            self._state.closed = True
-            self._speech.note("room.closed")
-            self._speech.say(Closed())
+            self._tell(guest, RoomBeeped(visit=guest.visit, coming=coming))

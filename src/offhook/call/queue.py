@@ -5,10 +5,9 @@ with one gone is parted, the longest waiting goes to the agent who waits longest
 whose agent is gone before the two were joined has its place again. Makes no sound; it says who hears whom.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Self, assert_never
+from typing import assert_never
 
 from offhook.call.commands import EnterConference, EnterQueue, TakeCaller
 from offhook.call.events import Now, RoomBriefs, RoomEnd, RoomJoined, RoomLeft, RoomWaits
@@ -19,23 +18,17 @@ from offhook.call.room import (
     STAY_MAX_S,
     Briefed,
     Came,
-    Closed,
     Guest,
     GuestView,
     Join,
     Part,
-    RoomCommand,
     RoomHears,
-    RoomName,
-    RoomSpeech,
     RoomView,
     Stays,
     Tell,
     Went,
-    earliest,
-    read_room,
-    written_room,
 )
+from offhook.call.room_machine import RoomMachine, RoomState, earliest
 
 __all__ = ["QueueRoom"]
 
@@ -73,31 +66,16 @@ class _Agent:
 
 
 @dataclass(slots=True, kw_only=True)
-class _State:
-    room: RoomName
-    since: float
+class _State(RoomState):
     callers: dict[Guest, _Caller] = field(default_factory=dict)
     agents: dict[Guest, _Agent] = field(default_factory=dict)
     """Both in the order of their coming."""
-    closed: bool = False
 
 
-class QueueRoom:
-    """One queue, from the first who comes to the last who leaves; touched by its own task alone."""
+class QueueRoom(RoomMachine[_State]):
+    """One queue."""
 
-    def __init__(self, state: _State) -> None:
-        self._state = state
-        self._speech = RoomSpeech()
-
-    @classmethod
-    def make(cls, room: RoomName, now: Now) -> Self:
-        """Empty; the first guest is to come at once."""
-        return cls(_State(room=room, since=now.wall))
-
-    @property
-    def closed(self) -> bool:
-        """Nobody can come any more."""
-        return self._state.closed
+    state_type = _State
 
     # ── the contract of a machine ────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,10 +112,6 @@ class QueueRoom:
         if not self._state.closed:
             self._settle(now)
 
-    def poll_command(self) -> RoomCommand | None:
-        """The next thing to do, in order; `None` when there is nothing."""
-        return self._speech.out.popleft() if self._speech.out else None
-
     def poll_deadline(self) -> float | None:
         """Call `handle_timer` no later than this (monotonic, seconds)."""
         waiting = (each.until for each in self._state.callers.values() if each.stand is _Stand.WAITING)
@@ -166,32 +140,21 @@ class QueueRoom:
         """Who is here."""
         return (*self._state.callers, *self._state.agents)
 
-    def export(self, now: Now) -> dict[str, Any]:
-        """All of it as plain JSON, for `restore`. Raises `RuntimeError` while there are commands to poll."""
-        if self._speech.out:
-            raise RuntimeError("a room is exported only when all its commands have been polled")
-        return written_room(self._state, _State, now)
-
-    @classmethod
-    def restore(cls, data: Mapping[str, Any], now: Now) -> Self:
-        """The queue that was exported. Raises `NotOurExport`."""
-        return cls(read_room(data, _State, now))
-
     # ── what happens to one ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _came(self, event: Came, now: Now) -> None:
         guest, wish, state = event.guest, event.wish, self._state
         match wish:
             case EnterQueue() if len(state.callers) >= CALLERS_MAX:
-                self._speech.note("room.refused", guest, why=RoomEnd.FULL.value)
+                self._note("room.refused", guest, why=RoomEnd.FULL.value)
                 self._let_go(guest, RoomEnd.FULL, entered=False)
             case EnterQueue():
                 state.callers[guest] = _Caller(since=now.wall, until=Mono(now.mono + STAY_MAX_S))
-                self._speech.note("room.entered", guest, role="caller")
+                self._note("room.entered", guest, role="caller")
             case TakeCaller():
                 until = Mono(now.mono + min(max(wish.timeout_s, 0.0), STAY_MAX_S))
                 state.agents[guest] = _Agent(wish=wish, since=now.wall, until=until, waits_until=until)
-                self._speech.note("room.entered", guest, role="agent")
+                self._note("room.entered", guest, role="agent")
             case EnterConference():
                 self._let_go(guest, RoomEnd.INTERNAL_ERROR, entered=False)
             case _:
@@ -205,23 +168,23 @@ class QueueRoom:
             case _Stand.BRIEFING:
                 assert agent is not None
                 assert agent.wish.briefing is not None
-                self._speech.say(Tell(guest=guest, event=RoomBriefs(visit=guest.visit, document=agent.wish.briefing)))
+                self._tell(guest, RoomBriefs(visit=guest.visit, document=agent.wish.briefing))
             case _Stand.TALKING:
                 assert caller.agent is not None
-                self._speech.say(Join(a=caller.agent, b=guest), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
+                self._say(Join(a=caller.agent, b=guest), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
             case _:
                 assert_never(caller.stand)
 
     def _tell_agent_again(self, guest: Guest, agent: _Agent) -> None:
         if agent.stand is _Stand.TALKING:
             assert agent.caller is not None
-            self._speech.say(Join(a=guest, b=agent.caller), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
+            self._say(Join(a=guest, b=agent.caller), Tell(guest=guest, event=RoomJoined(visit=guest.visit)))
         else:
             agent.told = False
 
     def _went(self, guest: Guest) -> None:
         if self._state.callers.pop(guest, None) or self._state.agents.pop(guest, None):
-            self._speech.note("room.left", guest)
+            self._note("room.left", guest)
 
     def _briefed(self, caller: Guest, now: Now) -> None:
         for guest, agent in self._state.agents.items():
@@ -254,17 +217,14 @@ class QueueRoom:
             pass
         self._everybody_knows_their_place()
         self._agents_know_that_they_wait()
-        if not self._state.callers and not self._state.agents:
-            self._state.closed = True
-            self._speech.note("room.closed")
-            self._speech.say(Closed())
+        self._close_if_empty()
 
     def _an_agent_whose_caller_is_gone_is_free(self, now: Now) -> bool:
         for guest, agent in self._state.agents.items():
             if agent.caller is None or agent.caller in self._state.callers:
                 continue
             if agent.stand is _Stand.TALKING:
-                self._speech.say(Part(a=guest, b=agent.caller))
+                self._say(Part(a=guest, b=agent.caller))
                 del self._state.agents[guest]
                 self._let_go(guest, RoomEnd.OVER)
             else:
@@ -277,7 +237,7 @@ class QueueRoom:
             if caller.agent is None or caller.agent in self._state.agents:
                 continue
             if caller.stand is _Stand.TALKING:
-                self._speech.say(Part(a=caller.agent, b=guest))
+                self._say(Part(a=caller.agent, b=guest))
                 del self._state.callers[guest]
                 self._let_go(guest, RoomEnd.OVER)
             else:
@@ -294,12 +254,12 @@ class QueueRoom:
         (taken, caller), (guest, agent) = longest, first
         agent.caller, agent.stand = taken, _Stand.BRIEFING
         caller.agent, caller.stand = guest, _Stand.BRIEFING
-        self._speech.note("queue.taken", taken, by=guest.call, waited_s=round(now.wall - caller.since))
+        self._note("queue.taken", taken, by=guest.call, waited_s=round(now.wall - caller.since))
         if agent.wish.briefing is None:
             self._join(guest, agent, now)
         else:
             agent.until = Mono(now.mono + BRIEFING_MAX_S)
-            self._speech.say(Tell(guest=taken, event=RoomBriefs(visit=taken.visit, document=agent.wish.briefing)))
+            self._tell(taken, RoomBriefs(visit=taken.visit, document=agent.wish.briefing))
         return True
 
     def _everybody_knows_their_place(self) -> None:
@@ -307,25 +267,25 @@ class QueueRoom:
         for place, (guest, caller) in enumerate(waiting, start=1):
             if caller.told != place:
                 caller.told = place
-                self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=place)))
+                self._tell(guest, RoomWaits(visit=guest.visit, position=place))
 
     def _agents_know_that_they_wait(self) -> None:
         for guest, agent in self._state.agents.items():
             if agent.stand is not _Stand.TALKING and not agent.told:
                 agent.told = True
-                self._speech.say(Tell(guest=guest, event=RoomWaits(visit=guest.visit, position=None)))
+                self._tell(guest, RoomWaits(visit=guest.visit, position=None))
 
     def _join(self, guest: Guest, agent: _Agent, now: Now) -> None:
         assert agent.caller is not None
         limit = agent.wish.time_limit_s
         agent.stand = self._state.callers[agent.caller].stand = _Stand.TALKING
         agent.until = Mono(now.mono + (STAY_MAX_S if limit is None else min(limit, STAY_MAX_S)))
-        self._speech.say(Join(a=guest, b=agent.caller))
-        self._speech.note("queue.joined", agent.caller, by=guest.call)
+        self._say(Join(a=guest, b=agent.caller))
+        self._note("queue.joined", agent.caller, by=guest.call)
         for each in (guest, agent.caller):
-            self._speech.say(Tell(guest=each, event=RoomJoined(visit=each.visit)))
+            self._tell(each, RoomJoined(visit=each.visit))
 
     def _let_go(self, guest: Guest, why: RoomEnd, *, entered: bool = True) -> None:
         if entered:
-            self._speech.note("room.left", guest, why=why.value)
-        self._speech.say(Tell(guest=guest, event=RoomLeft(visit=guest.visit, why=why)))
+            self._note("room.left", guest, why=why.value)
+        self._tell(guest, RoomLeft(visit=guest.visit, why=why))

@@ -1,4 +1,4 @@
-"""What a conference and a queue have in common: who is in a room, what a room hears and says, and its export.
+"""What a conference and a queue have in common: who is in a room, and what a room hears and says.
 
 A room is a machine of its own, since a call cannot reach into another one: calls send it their wishes, it tells each
 guest what became of it and the world whose sound meets whose, and it alone decides who comes first.
@@ -9,16 +9,13 @@ guest what became of it and the world whose sound meets whose, and it alone deci
     room.view() · room.export() · …restore(data, now)
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from offhook.call.commands import LegId, VisitId, Wish
-from offhook.call.events import Now, RoomEvent
-from offhook.call.plain import Mono, from_plain, to_plain
-from offhook.flow.errors import NotOurExport
+from offhook.call.events import RoomEvent
 from offhook.flow.view import CallId
 
 __all__ = [
@@ -39,15 +36,11 @@ __all__ = [
     "RoomKind",
     "RoomName",
     "RoomNote",
-    "RoomSpeech",
     "RoomView",
     "Stays",
     "Tell",
     "Unmix",
     "Went",
-    "earliest",
-    "read_room",
-    "written_room",
 ]
 
 PARTIES_MAX = 250
@@ -58,9 +51,6 @@ STAY_MAX_S = 14_400.0
 """Of one visit, and of two who talk without a limit of their own: the 4 hours of a Dial (didML `timelimit`)."""
 BRIEFING_MAX_S = 120.0
 """A briefing is a short message; whoever waits for its end waits no longer than this."""
-VERSION = 1
-
-T = TypeVar("T")
 
 
 class RoomKind(Enum):
@@ -209,45 +199,3 @@ class RoomView:
     since: float
     """When it was made, wall-clock seconds."""
     guests: tuple[GuestView, ...]
-
-
-# ── what both machines are made of ───────────────────────────────────────────────────────────────────────────────────
-
-
-class RoomSpeech:
-    """What a room says next."""
-
-    def __init__(self) -> None:
-        self.out: deque[RoomCommand] = deque()
-
-    def say(self, *commands: RoomCommand) -> None:
-        """Put commands into the queue."""
-        self.out.extend(commands)
-
-    def note(self, kind: str, guest: Guest | None = None, **data: Any) -> None:
-        """An entry of the log; `None` values are left out."""
-        about = {} if guest is None else {"call": guest.call, "leg": guest.leg}
-        self.say(
-            RoomNote(kind=kind, data={**about, **{key: value for key, value in data.items() if value is not None}})
-        )
-
-
-def earliest(moments: Iterable[Mono | None]) -> float | None:
-    """The first of some moments, if there is one."""
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def written_room(state: Any, as_type: type, now: Now) -> dict[str, Any]:
-    """A room's state as plain JSON, versioned."""
-    return {"version": VERSION, "state": to_plain(state, as_type, now.wall - now.mono)}
-
-
-def read_room(data: Mapping[str, Any], as_type: type[T], now: Now) -> T:
-    """What `written_room` gave, on this process's clock. Raises `NotOurExport` for anything else."""
-    if data.get("version") != VERSION:
-        raise NotOurExport(f"a room of version {data.get('version')!r}; known is {VERSION}")
-    try:
-        state: T = from_plain(data["state"], as_type, now.wall - now.mono)
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise NotOurExport(f"a room that does not hold together: {error!r}") from error
-    return state
