@@ -281,6 +281,22 @@ async def test_a_slow_answer_and_a_slow_body_run_out_of_time_once(answer: bytes)
     assert result.took_s < QUICK.budget_s
 
 
+@pytest.mark.parametrize(("fragment", "within"), [("", "0.3 s"), ("#rt=100", "0.1 s")])
+async def test_a_silence_is_told_with_the_time_that_it_had(fragment: str, within: str) -> None:
+    over = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        await over.wait()
+
+    async with raw_receiver(talk) as url:
+        result = await perform(url + fragment, quick=True)
+        over.set()
+    (made,) = result.tries
+    assert made.failure is not None
+    assert (made.failure.cause, made.failure.detail) == (HookCause.TIMEOUT, within)
+
+
 async def test_a_connection_that_never_stands() -> None:
     # A listener with a full queue answers no SYN: the oldest way to have a connection hang on loopback.
     with socket.socket() as full:

@@ -223,8 +223,10 @@ def _failure(error: Exception, one: Try) -> HookFailure:
             cause, detail = HookCause.BLOCKED, str(system)
         case aiohttp.ConnectionTimeoutError():
             cause, detail = HookCause.CONNECT_TIMEOUT, f"{one.connect_s:g} s"
+        case aiohttp.SocketTimeoutError() if one.read_s is not None:
+            cause, detail = HookCause.TIMEOUT, f"{one.read_s:.3g} s"
         case TimeoutError():
-            cause, detail = HookCause.TIMEOUT, f"{one.timeout_s:g} s"
+            cause, detail = HookCause.TIMEOUT, f"{one.timeout_s:.3g} s"
         case aiohttp.ClientConnectorDNSError():
             cause, detail = HookCause.DNS, f"{error.host}: {system.strerror or system}"
         case aiohttp.ClientSSLError():

@@ -1,10 +1,12 @@
 """`/v1/calls`: made, listed, ended, followed."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.support.asgi import ask
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN, OTHER
 
@@ -40,6 +42,11 @@ async def test_wrong_calls(client: Client) -> None:
     assert await client.error("POST", "/v1/calls", BODY | {"ring_timeout_s": 0}) == (400, "invalid_request")
     client.world.give("full")
     assert await client.error("POST", "/v1/calls", BODY) == (503, "overloaded")
+    refused = await ask(
+        client.app, "POST", "/v1/calls", json.dumps(BODY).encode(),
+        {"authorization": f"Bearer {client.token}", "content-type": "application/json"},
+    )  # fmt: skip
+    assert refused.headers["retry-after"] == "1"
     client.world.give("balance 0")
     assert await client.error("POST", "/v1/calls", BODY) == (403, "no_credit")
 

@@ -46,7 +46,9 @@ async def test_an_account_has_what_is_its_own(client: Client) -> None:
 
 
 async def test_which_account_is_meant(client: Client) -> None:
-    assert await client.error("GET", "/v1/accounts/-/caller-ids") == (400, "which_account")
+    status, said = await client("GET", "/v1/accounts/-/caller-ids")
+    assert (status, said["error"]["name"]) == (400, "which_account")
+    assert "(Main, Other)" in said["error"]["message"]
     assert await client.error("GET", "/v1/accounts/nobody/caller-ids") == (404, "no_account")
     await client.ok("GET", "/v1/accounts/Main/caller-ids")
     await client.ok("GET", f"/v1/accounts/{OTHER}/caller-ids")

@@ -36,6 +36,9 @@ __all__ = ["create_native"]
 
 log = logging.getLogger(__name__)
 
+SERVICE_UNAVAILABLE = 503
+RETRY_AFTER_S = "1"
+"""For whoever is refused for load, for a disk in trouble, or because the server is about to leave."""
 MESSAGE_MOST_CHARS = 1000
 MISTAKES_MOST = 10
 """As many as are told at a time."""
@@ -93,7 +96,8 @@ async def status(caller: Admin) -> dict[str, Any]:
 
 
 def _error(status_code: int, name: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"name": name, "message": _sayable(message)}}, status_code)
+    headers = {"Retry-After": RETRY_AFTER_S} if status_code == SERVICE_UNAVAILABLE else None
+    return JSONResponse({"error": {"name": name, "message": _sayable(message)}}, status_code, headers)
 
 
 def _sayable(message: str) -> str:

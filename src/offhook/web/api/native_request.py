@@ -40,6 +40,8 @@ __all__ += ["native_of", "read_call_id", "utc"]
 AMOUNT_MOST = 10**15
 """In 1/10000 of a currency: what a sum of many still fits 64 bits with."""
 LINE_MOST_CHARS = 1000
+NAMED_MOST = 5
+"""Accounts that an error names."""
 
 
 class Body(BaseModel):
@@ -105,7 +107,11 @@ class Caller:
                 return accounts[0]
             if not accounts:
                 raise NativeError(404, "no_account", "there is no account yet; make one with: offhook account add NAME")
-            raise NativeError(400, "which_account", "there are several accounts; say which with --account ID or NAME")
+            names = ", ".join(row.name for row in accounts[:NAMED_MOST])
+            more = ", …" if len(accounts) > NAMED_MOST else ""
+            raise NativeError(
+                400, "which_account", f"there are several accounts ({names}{more}); say which with --account ID or NAME"
+            )
         by_id = directory.account(named)
         matching = [by_id] if by_id is not None else [row for row in accounts if row.name == named]
         if len(matching) == 1:
