@@ -22,6 +22,7 @@ from offhook.runtime.wellness import (
     Wellness,
     descriptors,
     raise_descriptor_limit,
+    share,
     tightest,
 )
 from offhook.storage.writer import WriterHealth
@@ -212,6 +213,15 @@ def test_ports_that_nobody_counts() -> None:
 def test_a_system_that_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(wellness, "PROCESSES", tmp_path / "none")
     assert descriptors() is None
+
+
+def test_others_have_a_share_of_the_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+        assert (share(1000, 4), share(50, 4)) == (100, 50)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_limit_is_raised_as_far_as_it_may_be() -> None:

@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 import structlog
 
+from offhook.runtime.wellness import share
 from offhook.sip.hop import Address, Hop, HopChange, Transport
 
 __all__ = ["ListenAddress", "SipSockets"]
@@ -39,7 +40,8 @@ PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 120, 15, 4
 """A stream that has been silent is asked by the kernel whether its peer is there: one that lost its power or its NAT
 entry says no goodbye, and its connection would be kept for ever."""
 STREAMS_MAX = 5_000
-"""Accepted at a time; each costs a descriptor, and calls need theirs."""
+STREAMS_ONE_IN = 4
+"""Accepted at a time, and of all descriptors one in so many at the most: each costs one, and calls need theirs."""
 STREAMS_PER_SOURCE_MAX = 200
 """Of these from one address: an office of phones behind one NAT has room, and a single host cannot take them all."""
 FIRST_MESSAGE_S = 10.0
@@ -230,7 +232,8 @@ class SipSockets:
 
     def has_room(self, host: str) -> bool:
         """Whether one more stream from there is taken."""
-        return self._accepted.total() < STREAMS_MAX and self._accepted[host] < STREAMS_PER_SOURCE_MAX
+        room = self._accepted.total() < share(STREAMS_MAX, STREAMS_ONE_IN)
+        return room and self._accepted[host] < STREAMS_PER_SOURCE_MAX
 
     def heard(self, stream: _Stream, data: bytes) -> None:
         """Octets came; called by its protocol."""

@@ -168,6 +168,13 @@ def tightest(*found: Descriptors | None) -> Descriptors | None:
     return min((each for each in found if each is not None), key=lambda each: each.left, default=None)
 
 
+def share(wanted: int, one_in: int) -> int:
+    """How many connections others may hold open: so many, but no more than one descriptor in `one_in` of this process's
+    limit. Whoever opens connections must not cost a running call its webhooks."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most // one_in)
+
+
 def raise_descriptor_limit() -> int:
     """Take as many as the system lets this process have; many systems begin with 1,024. Returns the limit now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

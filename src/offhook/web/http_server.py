@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from offhook.runtime.wellness import share
 from offhook.web.event_stream import ABORT
 
 __all__ = ["HttpServer", "host_port"]
@@ -24,7 +25,8 @@ HEAD_MAX_BYTES = 64 * 1024
 REQUEST_MAX_S = 20.0
 """From the first octet of a connection or request to its last: a slow sender holds nothing for longer."""
 CONNECTIONS_MAX = 1000
-"""More are closed as they come; descriptors are needed for calls."""
+CONNECTIONS_ONE_IN = 8
+"""More, or more than one in so many of all descriptors, are closed as they come; calls need theirs."""
 
 
 def host_port(address: tuple[str, int]) -> str:
@@ -95,7 +97,7 @@ class _Limited(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection; one too many is let go."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS_MAX:
+        if len(self.connections) > share(CONNECTIONS_MAX, CONNECTIONS_ONE_IN):
             transport.abort()
             return
         self._expect_a_request()
