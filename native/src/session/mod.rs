@@ -123,6 +123,8 @@ pub struct Session {
     rubbish: u32,
     codec_heard: Option<Law>,
     out: Outgoing,
+    /// The peer has been sent something that it did not have to be silence.
+    sounded: bool,
     passed_us: Option<u64>,
     playback: Option<Playback>,
     dialling: Dialling,
@@ -153,6 +155,7 @@ impl Session {
             rubbish: 0,
             codec_heard: None,
             out: Outgoing::new(seed),
+            sounded: false,
             passed_us: None,
             playback: None,
             dialling: Dialling::default(),
@@ -189,10 +192,10 @@ impl Session {
         self.playback = Some(playback);
     }
 
-    /// Whether nobody would notice a turn that comes sooner or later than 20 ms after the one before: nothing is being sent
-    /// or recorded in this beat.
+    /// Whether nobody would notice a turn that comes sooner or later than 20 ms after the one before: nothing, or nothing but
+    /// silence from the first packet on, is being sent in this beat, and nothing is recorded.
     pub fn may_change_beat(&self) -> bool {
-        !self.out.is_talking() && self.recordings.is_empty() && !self.mixed
+        (!self.out.is_talking() || !self.sounded) && self.recordings.is_empty() && !self.mixed
     }
 
     /// The files of a playback, unless it is over already.

@@ -52,6 +52,7 @@ impl Session {
             return;
         }
         self.passed_us = Some(now.us);
+        self.sounded = true;
         let law = agreed.law;
         self.send(datagram, now, wire);
         if matches!(heard.pass, Pass::Sound(_)) {
@@ -127,14 +128,16 @@ impl Session {
         mixed: Option<&[i16; FRAME_SAMPLES]>,
         wire: &mut impl Wire,
     ) -> Said {
-        if let Some(said) = self.say_digits(agreed, now, wire) {
-            return said;
+        let mut said = self.say_digits(agreed, now, wire);
+        if said.is_none() {
+            said = self.say_playback(agreed, now, mixed, wire);
         }
-        if let Some(said) = self.say_playback(agreed, now, mixed, wire) {
-            return said;
+        if let (None, Some(frame)) = (&said, mixed) {
+            said = Some(self.say_samples(agreed, now, frame, wire));
         }
-        if let Some(frame) = mixed {
-            return self.say_samples(agreed, now, frame, wire);
+        if let Some(said) = said {
+            self.sounded |= matches!(said, Said::Packet);
+            return said;
         }
         if agreed.send_silence && !self.is_passing(now) {
             return self.say_silence(agreed, now, wire);

@@ -57,6 +57,25 @@ fn a_beat_may_change_only_while_nobody_would_hear_it() {
 }
 
 #[test]
+fn a_beat_of_silence_may_change_until_something_is_heard() {
+    let mut scene = Scene::new(Some(Remote {
+        send_silence: true,
+        ..said()
+    }));
+    scene.turns(2);
+    assert!(scene.session.may_change_beat());
+    scene.play(1, vec![sound(100, 1)]);
+    assert!(scene.session.may_change_beat());
+    scene.turns(1);
+    assert!(!scene.session.may_change_beat());
+    scene.turns(5);
+    assert!(
+        !scene.session.may_change_beat(),
+        "the stream is joined to what was heard"
+    );
+}
+
+#[test]
 fn two_turns_of_one_number_are_two_frames_in_a_row() {
     let mut scene = Scene::new(Some(said()));
     scene.play(1, vec![sound(100, 3)]);
