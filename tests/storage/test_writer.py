@@ -179,24 +179,15 @@ def committed(engine: Engine) -> list[int]:
     sizes: list[int] = []
     rows = 0
 
-    def executed(*arguments: Any) -> None:
+    def said(statement: str) -> None:
         nonlocal rows
-        _, cursor, statement, *_ = arguments
         if statement.startswith("INSERT"):
-            rows += cursor.rowcount
+            rows += 1
+        elif statement in ("COMMIT", "ROLLBACK"):
+            sizes.append(rows if statement == "COMMIT" else 0)
+            rows = 0
 
-    def done(_: Any) -> None:
-        nonlocal rows
-        sizes.append(rows)
-        rows = 0
-
-    def given_up(_: Any) -> None:
-        nonlocal rows
-        rows = 0
-
-    listen(engine, "after_cursor_execute", executed)
-    listen(engine, "commit", done)
-    listen(engine, "rollback", given_up)
+    listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(said))
     return sizes
 
 

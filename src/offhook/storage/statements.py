@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Executable, Table, bindparam, delete, exists, insert, update
+from sqlalchemy import Table, UpdateBase, bindparam, delete, exists, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from offhook.storage import schema
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def _save(table: Table) -> Executable:
+def _save(table: Table) -> UpdateBase:
     """Inserts a whole row, or replaces the one with its primary key."""
     statement = sqlite_insert(table)
     keys = [column.name for column in table.primary_key]

@@ -13,13 +13,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Executable
-from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
+from sqlalchemy import Engine, UpdateBase
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from offhook.storage.prepared import Preparer
 
 __all__ = ["StorageUnavailable", "Writer", "WriterHealth"]
 
@@ -61,7 +63,7 @@ class WriterHealth:
 
 @dataclass(slots=True)
 class _Write:
-    statement: Executable
+    statement: UpdateBase
     params: Mapping[str, Any]
     key: str | None
     appends: bool
@@ -74,6 +76,8 @@ class Writer:
 
     def __init__(self, engine: Engine, *, max_pending: int = MAX_PENDING) -> None:
         self._engine = engine
+        self._driver = engine.dialect.loaded_dbapi
+        self._preparer = Preparer(engine.dialect)
         self._max_pending = max_pending
         self._queue: deque[_Write | Future[None]] = deque()
         self._filled = threading.Event()
@@ -97,7 +101,7 @@ class Writer:
     # ── giving it work ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(
-        self, statement: Executable, params: Mapping[str, Any], *, key: str | None = None, appends: bool = False
+        self, statement: UpdateBase, params: Mapping[str, Any], *, key: str | None = None, appends: bool = False
     ) -> bool:
         """Queues one row; never blocks. False: it was let go for want of room.
 
@@ -240,13 +244,13 @@ class Writer:
         if not self._group:
             return
         try:
-            with self._engine.begin() as connection:
+            with self._transaction() as cursor:
                 for statement, rows in _in_runs(self._group):
-                    connection.execute(statement, rows)
+                    self._execute(cursor, statement, rows)
         except Exception as error:
-            if not _is_fault_of_a_row(error):
+            if not self._is_fault_of_a_row(error):
                 raise
-            log.error("a group of rows was refused (%s); trying them one by one", _reason(error))
+            log.error("a group of rows was refused (%s); trying them one by one", self._reason(error))
             self._commit_singly()
         else:
             self._committed += len(self._group)
@@ -270,48 +274,63 @@ class Writer:
         """Commits the rows, or says which one the database refuses; then none of them is committed."""
         tried: _Write | None = None
         try:
-            with self._engine.begin() as connection:
+            with self._transaction() as cursor:
                 for tried in rows:
-                    connection.execute(tried.statement, dict(tried.params))
+                    self._execute(cursor, tried.statement, [tried.params])
         except Exception as error:
-            if tried is None or not _is_fault_of_a_row(error):
+            if tried is None or not self._is_fault_of_a_row(error):
                 raise
-            log.error("a row was refused and dropped: %s", _reason(error))
+            log.error("a row was refused and dropped: %s", self._reason(error))
             return tried
         return None
 
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[DBAPICursor]:
+        """The driver's own, of SQLAlchemy's pool."""
+        connection = self._engine.raw_connection()
+        try:
+            yield connection.cursor()
+            connection.commit()
+        finally:
+            connection.close()  # which takes back what was not committed
+
+    def _execute(self, cursor: DBAPICursor, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
+        prepared = self._preparer.prepare(statement, rows[0])
+        cursor.executemany(prepared.text, [prepared.values(row) for row in rows])
+
+    def _is_fault_of_a_row(self, error: Exception) -> bool:
+        """False for what the disk, a lock or a damaged file causes: that is worth another try, a wrong row is not."""
+        driver = self._driver
+        return not (
+            isinstance(error, driver.OperationalError | driver.InternalError) or type(error) is driver.DatabaseError
+        )
+
+    def _reason(self, error: Exception) -> str:
+        return str(error) if isinstance(error, self._driver.Error) else f"{type(error).__name__}: {error}"
+
     def _failed(self, error: Exception) -> None:
-        self._error = _reason(error)
+        self._error = self._reason(error)
         if self._failing_since is None:
             self._failing_since = time.monotonic()
             log.error("storage cannot write (%s); rows are kept in memory and tried again", self._error)
 
 
-def _is_fault_of_a_row(error: Exception) -> bool:
-    """False for what the disk, a lock or a damaged file causes: that is worth another try, a wrong row is not."""
-    return not (isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError)
-
-
-def _reason(error: Exception) -> str:
-    return str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
-
-
-def _in_runs(group: Iterable[_Write]) -> list[tuple[Executable, list[dict[str, Any]]]]:
+def _in_runs(group: Iterable[_Write]) -> list[tuple[UpdateBase, list[Mapping[str, Any]]]]:
     """Statements with the rows each is executed for, as few as order allows."""
-    appended: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
-    runs: list[tuple[Executable, list[dict[str, Any]]]] = []
+    appended: dict[int, tuple[UpdateBase, list[Mapping[str, Any]]]] = {}
+    runs: list[tuple[UpdateBase, list[Mapping[str, Any]]]] = []
     last: dict[tuple[int, str], int] = {}
     for place, write in enumerate(group):
         if write.key is not None:
             last[id(write.statement), write.key] = place
     for place, write in enumerate(group):
         if write.appends:
-            appended.setdefault(id(write.statement), (write.statement, []))[1].append(dict(write.params))
+            appended.setdefault(id(write.statement), (write.statement, []))[1].append(write.params)
             continue
         if write.key is not None and last[id(write.statement), write.key] != place:
             continue
         if runs and runs[-1][0] is write.statement:
-            runs[-1][1].append(dict(write.params))
+            runs[-1][1].append(write.params)
         else:
-            runs.append((write.statement, [dict(write.params)]))
+            runs.append((write.statement, [write.params]))
     return [*appended.values(), *runs]
