@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, UpdateBase, create_engine, select
 
 from offhook.storage import schema, statements
@@ -13,17 +15,24 @@ from offhook.storage.rows import CallRow, columns_of
 AT = datetime(2026, 11, 21, 8, 0, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture
-def engine() -> Engine:
+def memory() -> Engine:
     engine = create_engine("sqlite://")
     schema.metadata.create_all(engine)
     return engine
 
 
-def written(engine: Engine, statement: UpdateBase, row: dict[str, Any]) -> None:
-    prepared = Preparer(engine.dialect).prepare(statement, row)
+@pytest.fixture
+def engine() -> Engine:
+    return memory()
+
+
+def written(engine: Engine, statement: UpdateBase, *rows: dict[str, Any]) -> int:
+    """How many executions it took."""
+    executions = list(Preparer(engine.dialect).prepare(statement, rows[0]).executions(rows))
     with engine.begin() as connection:
-        connection.exec_driver_sql(prepared.text, prepared.values(row))
+        for text, values in executions:
+            connection.exec_driver_sql(text, tuple(values))
+    return len(executions)
 
 
 def test_times_lists_and_nothing_are_read_as_they_were_given(engine: Engine) -> None:
@@ -64,10 +73,38 @@ def test_a_statement_is_compiled_once_for_rows_of_the_same_keys(engine: Engine) 
     row = {"of_call": "c1"}
     first = preparer.prepare(statements.DELETE_EVENTS, row)
     assert preparer.prepare(statements.DELETE_EVENTS, {"of_call": "c2"}) is first
-    assert first.values(row) == ("c1",)
+    assert [values for _, values in first.executions([row])] == [["c1"]]
+
+
+@given(count=st.integers(1, 300))
+@settings(deadline=None)
+def test_many_rows_are_a_few_executions_and_keep_their_order(count: int) -> None:
+    engine = memory()
+    rows = [{"call_id": "c1", "seq": seq, "at": AT, "kind": "k", "data": {"seq": seq}} for seq in range(1, count + 1)]
+    assert written(engine, statements.INSERT_EVENT, *rows) <= count // 64 + 9
+    with engine.connect() as connection:
+        found = connection.execute(select(schema.events)).all()
+    assert [(row.seq, row.data) for row in found] == [(seq, {"seq": seq}) for seq in range(1, count + 1)]
+
+
+def test_the_last_of_two_rows_with_one_key_stands(engine: Engine) -> None:
+    rows = [{"kind": "call", "key": "c1", "version": 1, "sealed": bytes([each])} for each in range(20)]
+    written(engine, statements.SAVE_FACT, *rows)
+    with engine.connect() as connection:
+        assert [row.sealed for row in connection.execute(select(schema.restore_facts))] == [bytes([19])]
+
+
+def test_what_deletes_takes_its_rows_one_by_one(engine: Engine) -> None:
+    rows = [{"kind": "call", "key": f"c{each}", "version": 1, "sealed": b""} for each in range(3)]
+    written(engine, statements.SAVE_FACT, *rows)
+    assert (
+        written(engine, statements.DELETE_FACT, *({"of_kind": "call", "of_key": f"c{each}"} for each in range(2))) == 2
+    )
+    with engine.connect() as connection:
+        assert [row.key for row in connection.execute(select(schema.restore_facts))] == ["c2"]
 
 
 def test_a_value_of_another_type_is_refused(engine: Engine) -> None:
     row = {"of_call": "c1", "at": "yesterday"}
     with pytest.raises(TypeError):
-        Preparer(engine.dialect).prepare(statements.ERASE_CALL, row).values(row)
+        written(engine, statements.ERASE_CALL, row)

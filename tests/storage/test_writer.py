@@ -177,17 +177,17 @@ async def test_a_full_disk_keeps_rows_up_to_a_bound_and_lets_timeline_entries_go
 def committed(engine: Engine) -> list[int]:
     """How many rows each transaction wrote, as they are committed."""
     sizes: list[int] = []
-    rows = 0
 
-    def said(statement: str) -> None:
-        nonlocal rows
-        if statement.startswith("INSERT"):
-            rows += 1
-        elif statement in ("COMMIT", "ROLLBACK"):
-            sizes.append(rows if statement == "COMMIT" else 0)
-            rows = 0
+    def watch(connection: sqlite3.Connection, *_: Any) -> None:
+        before = connection.total_changes
 
-    listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(said))
+        def said(statement: str) -> None:
+            if statement == "COMMIT":
+                sizes.append(connection.total_changes - before)
+
+        connection.set_trace_callback(said)
+
+    listen(engine, "checkout", watch)
     return sizes
 
 

@@ -19,6 +19,9 @@ __all__ = ["serve"]
 
 DEV_ACCOUNT_FILE = "dev-account"
 """Keeps the credentials that `--dev` prints, so that it can print them again."""
+SWITCH_S = 0.001
+"""How long a thread may have to wait for the interpreter while the loop is busy. The one that writes, which calls wait
+for, needs it a dozen times for a commit; the usual 5 ms would make that 60."""
 
 
 def serve(
@@ -52,6 +55,7 @@ def serve(
         elif settings.bootstrap_account is not None and settings.dev:
             credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
         no_collections()
+        sys.setswitchinterval(SWITCH_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, credentials))
     except Exception as error:

@@ -18,6 +18,8 @@ __all__ = ["DatabaseError", "migrate", "open_engine", "version"]
 
 BUSY_TIMEOUT_MS = 2000
 """How long one try waits for another process's lock; the writer tries again after it."""
+LOG_MOST_PAGES = 40_000
+"""Of 4 KiB; a log that has grown so long is moved by whoever commits, should `checkpoints` not have come to it."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -37,7 +39,7 @@ def open_engine(url: str, *, durability: str = "process") -> Engine:
         assert isinstance(connection, sqlite3.Connection)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
-        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LOG_MOST_PAGES}")
         connection.execute("PRAGMA temp_store=MEMORY")
 
     return engine

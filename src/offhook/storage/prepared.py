@@ -1,11 +1,15 @@
-"""Statements made ready once: the text that the driver takes, and how a row becomes its values in order.
+"""Statements made ready once: the text that the driver takes, and how rows become its values in order.
 
 A group of the writer is a dozen rows of half as many statements, and there are several groups for each call; the checks
 that SQLAlchemy makes at each execution then cost more than the database's own work. What it knows of tables, types and
 the database's language is all used here, but once for each statement.
+
+Rows of one statement go to the driver many at a time. It lets go of the interpreter at each execution, and to get it
+back from a loop that is busy takes milliseconds: a hundred rows one by one would take the better part of a second.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +18,35 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = ["Prepared", "Preparer"]
 
+AT_ONCE = (64, 16, 4, 1)
+"""Rows of one execution: few sizes, so that the driver has each compiled already."""
+VALUES = re.compile(r" VALUES (\([?, ]+\))")
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One statement, for rows that have the same keys."""
 
-    text: str
-    """As the driver takes it, a question mark for each value."""
+    texts: Mapping[int, str]
+    """As the driver takes it, a question mark for each value, by how many rows it is for; 1 is always there."""
     _places: tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]
     """For each question mark: the key in the row, what stands there without one, and what the driver needs done."""
 
-    def values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """A row in order. Raises what a value that is not of its column's type raises."""
-        return tuple(
-            [
-                row.get(key, otherwise) if convert is None else convert(row.get(key, otherwise))
-                for key, otherwise, convert in self._places
-            ]
-        )
+    def executions(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+        """Texts with their values, in the order of the rows. Raises what a value that is not of its column's type
+        raises."""
+        at = 0
+        for size, text in self.texts.items():
+            while len(rows) - at >= size:
+                yield (
+                    text,
+                    [
+                        row.get(key, otherwise) if convert is None else convert(row.get(key, otherwise))
+                        for row in rows[at : at + size]
+                        for key, otherwise, convert in self._places
+                    ],
+                )
+                at += size
 
 
 class Preparer:
@@ -58,4 +73,13 @@ class Preparer:
             bound = compiled.binds[name]
             convert = bound.type.dialect_impl(self._dialect).bind_processor(self._dialect)
             places.append((bound.key, bound.effective_value, convert))
-        return Prepared(str(compiled), tuple(places))
+        return Prepared(_texts(str(compiled)), tuple(places))
+
+
+def _texts(one: str) -> Mapping[int, str]:
+    """Only what inserts takes several rows at once; the largest number comes first."""
+    found = VALUES.search(one)
+    if found is None:
+        return {1: one}
+    begin, end = found.span(1)
+    return {size: one[:begin] + ", ".join([found[1]] * size) + one[end:] for size in AT_ONCE}

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from offhook.storage.checkpoints import Checkpoints
 from offhook.storage.database import migrate, open_engine
 from offhook.storage.deliveries import Deliveries
 from offhook.storage.directory import Directory
@@ -45,6 +46,7 @@ class Storage:
         self.data_dir = data_dir
         self.key = key
         self.writer = Writer(engine)
+        self._checkpoints = Checkpoints(engine, lambda: self.writer.health().committed)
         self._engine = engine
         self._lock = lock
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
@@ -93,6 +95,7 @@ class Storage:
     def close(self) -> None:
         """Writes what is left and lets go of the data directory."""
         self.writer.close()
+        self._checkpoints.close()
         self._readers.shutdown()
         self._engine.dispose()
         os.close(self._lock)

@@ -295,8 +295,8 @@ class Writer:
             connection.close()  # which takes back what was not committed
 
     def _execute(self, cursor: DBAPICursor, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
-        prepared = self._preparer.prepare(statement, rows[0])
-        cursor.executemany(prepared.text, [prepared.values(row) for row in rows])
+        for text, values in self._preparer.prepare(statement, rows[0]).executions(rows):
+            cursor.execute(text, values)
 
     def _is_fault_of_a_row(self, error: Exception) -> bool:
         """False for what the disk, a lock or a damaged file causes: that is worth another try, a wrong row is not."""
