@@ -47,7 +47,7 @@ async def test_a_call_by_order_is_live_at_once_and_forgotten_when_it_is_over(sto
         assert row.started is not None
 
 
-async def test_a_call_is_never_durable_without_its_facts(storage: Storage) -> None:
+async def test_a_call_that_was_promised_or_answered_is_never_durable_without_its_facts(storage: Storage) -> None:
     async with exchange(storage) as x:
         storage.writer.flush_blocking()
 

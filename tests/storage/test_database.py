@@ -1,5 +1,6 @@
 """Migrations make the tables that the program uses, from an empty database and again; settings of SQLite hold."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
-from offhook.storage.database import MIGRATIONS, DatabaseError, migrate, open_engine, version
+from offhook.storage.database import MIGRATIONS, DatabaseError, json_text, migrate, open_engine, version
 from offhook.storage.migrations import HEAD
 from offhook.storage.schema import metadata
 
@@ -69,3 +72,14 @@ def test_sqlite_is_set_up(tmp_path: Path, durability: str, synchronous: int) -> 
 def test_other_databases_are_refused() -> None:
     with pytest.raises(DatabaseError, match="postgresql is not supported yet"):
         open_engine("postgresql+psycopg://host/name")
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters()), lambda inner: st.lists(inner))
+)
+def test_whatever_json_can_say_is_kept(value: object) -> None:
+    assert json.loads(json_text(value)) == value
+
+
+def test_half_a_surrogate_pair_is_kept() -> None:
+    assert json.loads(json_text({"body": "\ud800"})) == {"body": "\ud800"}

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NewType
 
@@ -82,17 +83,20 @@ def _as_it_is(value: Any, _shift: float) -> Any:
 
 def _dataclass_writer(cls: type) -> Write:
     """Its fields are looked at when the first one is written: classes may hold each other."""
-    parts: list[tuple[str, Write | None]] = []
+    names = tuple(f.name for f in fields(cls))
+    if len(names) < 2:
+        return lambda value, shift: {name: _writer(_hints(cls)[name])(getattr(value, name), shift) for name in names}
+    take = attrgetter(*names)
+    written: list[tuple[str, Write]] = []
 
     def write(value: Any, shift: float) -> Any:
-        if not parts:
+        if not written:
             hints = _hints(cls)
-            writers = ((f.name, _writer(hints[f.name])) for f in fields(cls))
-            parts.extend((name, None if writer is _as_it_is else writer) for name, writer in writers)
-        plain = {}
-        for name, writer in parts:
-            found = getattr(value, name)
-            plain[name] = found if writer is None else writer(found, shift)
+            writers = [(name, _writer(hints[name])) for name in names]
+            written.extend(each for each in writers if each[1] is not _as_it_is)
+        plain = dict(zip(names, take(value), strict=True))
+        for name, writer in written:
+            plain[name] = writer(plain[name], shift)
         return plain
 
     return write

@@ -22,7 +22,7 @@ from offhook.flow.dialects.choose import read_document
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.errors import DocumentError
 from offhook.flow.verbs import LocalSound, Sound, UrlSound
-from offhook.flow.view import CallId, CallView, Cause
+from offhook.flow.view import CallId, CallView, Cause, Direction
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
 from offhook.runtime.media_leg import MediaLeg
@@ -72,13 +72,16 @@ class LiveCall:
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
-    _owing: bool = True
-    """What was just written must not be written again, or not without the facts: they belong to its transaction. So it
-    is with what is written first."""
+    _owing: bool = False
+    """What was just written must not be written again, or not without the facts: they belong to its transaction."""
 
     def __post_init__(self) -> None:
         self.task = CallTask(self.call, self, self.services.loop)
-        self.id = self.call.view().id
+        view = self.call.view()
+        self.id = view.id
+        # Of an order that was promised a server that finds the row must know whom to tell. Whoever calls us has no word
+        # of us before that is urgent (RFC 3261 section 17.2.1 gives 0.2 s): until then the call is made anew if we die.
+        self._owing = view.direction is Direction.OUTGOING
 
     # ── as the owner of legs ─────────────────────────────────────────────────────────────────────────────────────
 

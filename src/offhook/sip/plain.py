@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from offhook.sip.headers.name_addr import NameAddr
@@ -57,9 +58,18 @@ def _writer(kind: type[Any]) -> Callable[[Any], Plain]:
     if issubclass(kind, dict):
         return lambda value: {_text_key(key): to_plain(item) for key, item in value.items()}
     if is_dataclass(kind):
-        names = tuple(field.name for field in fields(kind))
-        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+        return _dataclass_writer(tuple(field.name for field in fields(kind)))
     raise TypeError(f"{kind.__name__} cannot be kept as plain data")
+
+
+def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], Plain]:
+    if len(names) < 2:
+        return lambda value: {name: to_plain(getattr(value, name)) for name in names}
+    take = attrgetter(*names)
+    # Most fields are leaves, and asking here costs less than a call.
+    return lambda value: {
+        name: item if type(item) in _LEAVES else to_plain(item) for name, item in zip(names, take(value), strict=True)
+    }
 
 
 def from_plain(kind: type[T], data: Plain) -> T:

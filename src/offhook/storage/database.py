@@ -5,16 +5,18 @@ that neither loses anything. Alembic is loaded only when there is something to m
 rest.
 """
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from offhook.storage.migrations import HEAD
 
-__all__ = ["DatabaseError", "migrate", "open_engine", "version"]
+__all__ = ["DatabaseError", "json_text", "migrate", "open_engine", "version"]
 
 BUSY_TIMEOUT_MS = 2000
 """How long one try waits for another process's lock; the writer tries again after it."""
@@ -32,7 +34,9 @@ def open_engine(url: str, *, durability: str = "process") -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         raise DatabaseError(f"{make_url(url).get_backend_name()} is not supported yet; use sqlite:///PATH")
     synchronous = "FULL" if durability == "power" else "NORMAL"
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}, json_serializer=json_text
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -43,6 +47,15 @@ def open_engine(url: str, *, durability: str = "process") -> Engine:
         connection.execute("PRAGMA temp_store=MEMORY")
 
     return engine
+
+
+def json_text(value: Any) -> str:
+    """As a JSON column keeps it. What a customer sent may hold half a surrogate pair or a number of any size, which
+    only the slower way can say."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def version(engine: Engine) -> str | None:

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import structlog
 from sqlalchemy import Connection, select
 
 from offhook.storage import schema, statements
+from offhook.storage.database import json_text
 from offhook.storage.keys import KeyFileError, ServerKey
 from offhook.storage.rows import FactRow, columns_of
 from offhook.storage.writer import Writer
@@ -47,7 +47,7 @@ class Facts:
 
     def save(self, fact: Fact) -> None:
         """Keeps it in place of what there is under its kind and key."""
-        sealed = self._key.seal_data(_text(fact.data))
+        sealed = self._key.seal_data(json_text(fact.data).encode())
         row = FactRow(kind=fact.kind, key=fact.key, version=fact.version, sealed=sealed)
         self._writer.put(statements.SAVE_FACT, columns_of(row), key=f"{fact.kind} {fact.key}")
 
@@ -70,11 +70,3 @@ class Facts:
                 continue
             found.append(Fact(kind=row.kind, key=row.key, version=row.version, data=data))
         return found
-
-
-def _text(data: Mapping[str, Any]) -> bytes:
-    """JSON; what a customer sent may hold half a surrogate pair, which only the slower way can say."""
-    try:
-        return orjson.dumps(data)
-    except TypeError:
-        return json.dumps(data, separators=(",", ":")).encode()
