@@ -348,6 +348,7 @@ class Server:
         await parts.driver.begin()
         await keep_sockets(parts.engine, parts.driver.sockets.listening, kept)
         stack.callback(parts.services.keeper.close)
+        stack.callback(parts.services.keeper.flush)
         self.sip_addresses = tuple(f"{way.transport}:{host_port(way.local)}" for way in ways)
         web = create_web(self, parts.storage, settings, parts.prices)
         http = HttpServer(web, settings.http_listen.host, settings.http_listen.port)
@@ -450,7 +451,12 @@ class Server:
 
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         """Wait for a timeline to grow beyond an entry, and for that to be durable."""
+        self.write_down(call_id)
         await self._running.book.wait(call_id, after, timeout_s, late=late)
+
+    def write_down(self, call_id: CallId) -> None:
+        """Put what a live call has to tell and has not, so that a flush makes it readable."""
+        self._running.switchboard.write_down(call_id)
 
     def timeline_open(self, call_id: CallId) -> bool:
         """Whether the call itself may still have something to say."""

@@ -82,17 +82,20 @@ async def test_a_recording_has_no_hole(line: Line) -> None:
     start = {"record": line.on("/recorded", ""), "timelimit": 60, "silencedetection": "no"}
     call, party = await line.talks(start)
     sound = tone(440, 3.0)
+    began = time.monotonic()
     speaking = asyncio.ensure_future(party.voice.say(sound))
     await asyncio.sleep(1.0)
     await killed_and_started(line)
     await speaking
+    # A machine that is busy takes its time to start a server; the recording goes on meanwhile.
+    lasted_s = time.monotonic() - began
     await party.hang_up()
     posted = dict(pairs(await line.hook("/recorded")))
     assert (await line.over(call))["state"] == "success"
     status, content = await line.file(posted["wav"])
     assert status == 200
     heard = np.frombuffer(content[44:], "<i2")
-    assert abs(len(heard) / RATE - 3.0) < 0.4
+    assert abs(len(heard) / RATE - lasted_s) < 0.4
     loud = np.abs(heard[: len(heard) // 160 * 160].reshape(-1, 160)).mean(axis=1) > 1000
     quiet = [len(list(run)) for is_loud, run in itertools.groupby(loud[loud.argmax() :]) if not is_loud]
     assert max(quiet[:-1] or [0]) * BEAT_S < GAP_MOST_S

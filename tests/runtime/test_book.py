@@ -93,7 +93,7 @@ async def test_a_call_that_goes_on_after_a_restart_keeps_what_was_delivered_befo
     storage: Storage, book: Book
 ) -> None:
     """The outbox works before calls are restored: its entries must not have the numbers of theirs."""
-    book.opened(view())
+    book.opened(view(), ELKS)
     book.note(CALL, "call.begun", {})
     await book.flush()
     book = made(storage)
@@ -328,9 +328,11 @@ async def test_what_a_dead_server_left_going_on_is_over(storage: Storage, book: 
     book.remember(await storage.read(entries_of_unfinished))
     book.close_unfinished(await storage.read(unfinished_calls))
     await book.flush()
-    for call, seq in ((CALL, 3), (OTHER, 1)):
+    for call, seq in ((CALL, 3), (OTHER, 2)):
         last = (await storage.read(lambda connection, call=call: events_after(connection, call)))[-1]  # type: ignore[misc]
         assert (last.seq, last.kind, last.data["cause"]) == (seq, "call.ended", "server_restart")
+    first = (await storage.read(lambda connection: events_after(connection, OTHER)))[0]
+    assert (first.kind, first.data["direction"]) == ("call.begun", "outgoing"), "what its first facts would have told"
     assert await storage.read(unfinished_calls) == []
     for call, state in ((CALL, "failed"), (OTHER, "success")):
         row = await storage.read(lambda connection, call=call: call_by_id(connection, call))  # type: ignore[misc]

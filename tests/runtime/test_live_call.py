@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.calls import flow
 from tests.support.customer import customer
 from tests.support.faulty_application import Fault, faulty_application
 from tests.support.indoors import FAR, Exchange, exchange
@@ -22,7 +23,7 @@ from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.document import Document
 from offhook.flow.program import Flow, Step
-from offhook.flow.verbs import Dial, LegStage, NumberTarget, Record, StatusHook, Treatment
+from offhook.flow.verbs import Dial, Gather, LegStage, NumberTarget, Record, StatusHook, Treatment
 from offhook.flow.view import CallId, Cause
 from offhook.hooks.attempt import CONTROL
 from offhook.media import commands as engine
@@ -34,7 +35,7 @@ from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.sip_driver import now
 from offhook.runtime.sound.library import SoundLibrary
 from offhook.sip import events as sip
-from offhook.storage.records import recording_by_id
+from offhook.storage.records import events_after, recording_by_id
 from offhook.storage.store import Storage
 
 OTHER = "+46700000002"
@@ -78,6 +79,42 @@ class Engine:
 
 def kinds(timeline: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return [kind for kind, _ in timeline]
+
+
+# ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_timeline_is_never_ahead_of_the_facts_nor_behind_who_reads_it(storage: Storage) -> None:
+    async with exchange(storage) as x:
+        view = x.dial(flow=flow(Gather(prompts=(), max_digits=9, timeout_s=30.0)))
+        await x.far_answers()
+        live = x.board.live[view.id]
+        while live.call.view().start is None:
+            await x.line.more()
+        x.services.keeper.flush()
+
+        async def durable() -> tuple[int, str]:
+            """How many keys the timeline has, and which ones the facts."""
+            await storage.writer.flush()
+            read = await storage.read(lambda connection: events_after(connection, view.id))
+            (fact,) = [each for each in await storage.read(storage.facts.load) if each.key == view.id]
+            return [row.kind for row in read].count("key.pressed"), "77" if "'77'" in str(fact.data) else ""
+
+        assert await durable() == (0, "")
+        for _ in range(2):
+            live.post(happened.DigitPressed(leg=do.LegId(0), digit="7"))
+        live.task.settle()
+        assert await durable() == (0, ""), "neither: they go together"
+        live.write_down()
+        assert await durable() == (2, "77")
+        reader = asyncio.ensure_future(x.services.book.wait(view.id, x.services.book._last[view.id], DEADLINE_S))
+        await asyncio.sleep(0)
+        assert x.services.book.is_awaited(view.id)
+        live.note("sound.warning", {"sound": "x"})
+        async with asyncio.timeout(DEADLINE_S):
+            await reader
+        x.board.hang_up(view.id)
+        await x.over()
 
 
 # ── two parties ──────────────────────────────────────────────────────────────────────────────────────────────────────

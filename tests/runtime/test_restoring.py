@@ -16,7 +16,7 @@ from offhook.call.events import Event, RoomEnd, RoomLeft
 from offhook.call.plain import to_plain
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.targets import LegStage, StatusHook
-from offhook.flow.verbs import Beeps, Conference
+from offhook.flow.verbs import Beeps, Conference, Gather
 from offhook.flow.view import CallId
 from offhook.media.commands import (
     NO_SESSION,
@@ -28,7 +28,7 @@ from offhook.media.commands import (
     SessionId,
     StartRecording,
 )
-from offhook.media.events import SessionAlive
+from offhook.media.events import Digit, DigitSource, SessionAlive
 from offhook.runtime.restoring import first_id, keep_facts, remembered, resume, take_up
 from offhook.runtime.rooms import LiveRoom, Rooms
 from offhook.sip import events as sip
@@ -135,6 +135,41 @@ async def test_a_leg_whose_session_could_not_be_restored_ends_its_call(storage: 
         resume(take_up(remembered([known]), x.services, x.board, [], {view.id: 100}), x.services.rooms, sound=True)
         await x.over()
         assert (await x.row(view.id)).cause == "server_restart"
+
+
+async def test_what_a_call_told_just_before_a_kill_is_told_once(storage: Storage) -> None:
+    """A restored call is a quarter of a second old, and the engine tells again what was not acknowledged."""
+    async with exchange(storage) as x:
+        view = x.dial(flow=flow(Gather(prompts=(), max_digits=9, timeout_s=30.0)))
+        await x.far_answers()
+        live = x.board.live[view.id]
+        while live.call.view().start is None:
+            await x.line.more()
+        x.services.keeper.flush()
+        pressed = Digit(session=SessionId(1), digit="5", duration_ms=100, source=DigitSource.EVENT, at_us=0)
+        x.line.heard += 1
+        x.line.tell(pressed)
+        live.task.settle()
+        # The kill: what was put is durable, and nothing is put any more.
+        await storage.writer.flush()
+        known = remembered(await storage.read(storage.facts.load))
+        entries = await storage.read(entries_of_unfinished)
+        forgotten(x, view.id)
+        alive = [
+            SessionAlive(
+                session=SessionId(1), local=("127.0.0.1", 20_000), rtcp_port=20_001, remote=("127.0.0.1", 9),
+                direction=Direction.SEND_RECV, bridged_with=NO_SESSION, mix=MixId(0), playback=PlaybackId(0),
+                recordings=(),
+            )
+        ]  # fmt: skip
+        resume(take_up(known, x.services, x.board, alive, entries), x.services.rooms, sound=True)
+        x.line.tell(pressed)
+        x.services.media.reconcile(alive)
+        x.board.live[view.id].task.settle()
+        told = await x.timeline(view.id)
+        assert told.count(("key.pressed", {"leg": 0, "key": "5"})) == 1
+        x.board.hang_up(view.id)
+        await x.over()
 
 
 # ── rooms ────────────────────────────────────────────────────────────────────────────────────────────────────────────

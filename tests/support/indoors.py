@@ -117,7 +117,8 @@ class Exchange:
                 await self.engine_spoke.wait()
 
     async def timeline(self, call: CallId) -> list[tuple[str, dict[str, Any]]]:
-        """Kinds and data of a call's entries, as they are stored."""
+        """Kinds and data of a call's entries, as somebody who asks now reads them."""
+        self.board.write_down(call)
         assert await self.services.book.flush()
         found = await self.storage.read(lambda connection: events_after(connection, call))
         assert [row.seq for row in found] == list(range(1, len(found) + 1))

@@ -208,6 +208,9 @@ class _Nobody:
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         return
 
+    def write_down(self, call_id: CallId) -> None:
+        """Nothing is going on that could be written down."""
+
     def timeline_open(self, call_id: CallId) -> bool:
         return False
 

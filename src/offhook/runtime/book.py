@@ -65,19 +65,23 @@ class Book:
         self._live: set[CallId] = set()
         self._waiting: dict[CallId, list[asyncio.Future[None]]] = {}
 
-    def note(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
-        """An entry of a call's timeline; the sequence has no gaps. Of a timeline that is full, only the end."""
+    def note(self, call: CallId, kind: str, data: Mapping[str, Any], at: datetime | None = None) -> None:
+        """An entry of a call's timeline; the sequence has no gaps. Of a timeline that is full, only the end.
+
+        `at`: when it happened; unless given, now.
+        """
+        at = at or datetime.now(UTC)
         seq = self._last.get(call, 0) + 1
         if seq >= ENTRIES_MAX:
             if seq == ENTRIES_MAX:
-                self._append(call, seq, FULL, full_data())
+                self._append(call, seq, FULL, full_data(), at)
                 seq += 1
             if kind not in OF_THE_END or seq > ENTRIES_MAX + ENTRIES_OF_THE_END_MAX:
                 return
-        self._append(call, seq, kind, shown(data, mask_digits=self._mask_digits))
+        self._append(call, seq, kind, shown(data, mask_digits=self._mask_digits), at)
 
-    def _append(self, call: CallId, seq: int, kind: str, data: Mapping[str, Any]) -> None:
-        self._records.note_event(call, seq, datetime.now(UTC), kind, data)
+    def _append(self, call: CallId, seq: int, kind: str, data: Mapping[str, Any], at: datetime) -> None:
+        self._records.note_event(call, seq, at, kind, data)
         self._last[call] = seq
         for waiting in self._waiting.pop(call, ()):
             if not waiting.done():
@@ -166,6 +170,10 @@ class Book:
         """Whether a call may still have something to say; what is owed to its customer is reported later."""
         return call in self._live
 
+    def is_awaited(self, call: CallId) -> bool:
+        """Whether somebody waits for its timeline to grow."""
+        return call in self._waiting
+
     def forget(self, call: CallId) -> None:
         """Its customer deleted a call that is over: late entries would say again what was to be forgotten."""
         self._last.pop(call, None)
@@ -192,6 +200,10 @@ class Book:
             at = datetime.now(UTC)
             state = CallState.FAILED if row.started is None else CallState.SUCCESS
             cause = Cause.SERVER_RESTART.value
+            if row.id not in self._last:
+                # Its first entries go with its first facts, which an incoming call has a moment later.
+                said = {"direction": row.direction, "from": row.from_number, "to": row.to_number}
+                self.note(CallId(row.id), "call.begun", said)
             self.note(CallId(row.id), "call.ended", {"cause": cause, "state": state.value})
             self._records.save_call(replace(row, state=state.value, cause=cause, ended=at))
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
@@ -72,6 +73,9 @@ class LiveCall:
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
+    _noted: list[tuple[datetime, str, Mapping[str, Any]]] = field(default_factory=list)
+    """Entries of the timeline that go with the next facts. Were they durable before, a call that a restart sends back
+    behind them would tell them twice."""
     _owing: bool = False
     """What was just written must not be written again, or not without the facts: they belong to its transaction."""
 
@@ -91,10 +95,14 @@ class LiveCall:
         self.task.post(event)
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Append to the timeline."""
+        """Append to the timeline, in the transaction of the next facts: neither is ever ahead of the other."""
         book = self.services.book
-        # After its end a call may have been deleted; then nothing more is written of it.
-        (book.noted_late if self.task.over else book.note)(self.id, kind, data)
+        if self.task.over:
+            # After its end a call may have been deleted; then nothing more is written of it.
+            book.noted_late(self.id, kind, data)
+        else:
+            self._noted.append((datetime.now(UTC), kind, data))
+            (self.services.keeper.hurry if book.is_awaited(self.id) else self.services.keeper.touch)(self)
         if kind == "leg.statistics":
             self.legs_measured += 1
             self._close_timeline()
@@ -104,7 +112,23 @@ class LiveCall:
     def facts(self) -> Fact | None:
         """What a server that comes after this one needs to go on with the call; `None`: it is over."""
         self.task.settle()
-        return None if self.task.over else self.services.fact_of(self)
+        if self.task.over:
+            return None
+        # Also of a call that cannot be exported.
+        self._write_entries()
+        return self.services.fact_of(self)
+
+    def write_down(self) -> None:
+        """Put what is new, for somebody who reads the timeline now."""
+        if self._noted:
+            with self.services.book.together():
+                if (fact := self.facts()) is not None:
+                    self.services.keeper.write(fact, hurried=False)
+
+    def _write_entries(self) -> None:
+        noted, self._noted = self._noted, []
+        for at, kind, data in noted:
+            self.services.book.note(self.id, kind, data, at)
 
     def resume(self, end: Cause | None) -> None:
         """Of a restored call: go on, or end with a cause."""
@@ -201,6 +225,7 @@ class LiveCall:
 
     def finished(self, task: CallTask, view: CallView) -> None:
         """Record the end, and let go of what the call kept for itself."""
+        self._write_entries()
         self.services.forget(self)
         self.services.rooms.forget(self)
         for leg in self.legs.values():

@@ -172,6 +172,11 @@ class Switchboard:
         live = self.live.get(call)
         return None if live is None else row_of(live.call.view(), live.dialect)
 
+    def write_down(self, call: CallId) -> None:
+        """Somebody reads a timeline now: put what is new in that of a live call."""
+        if (live := self.live.get(call)) is not None:
+            live.write_down()
+
     def forget(self, live: LiveCall) -> None:
         """A call is over."""
         self.live.pop(live.id, None)

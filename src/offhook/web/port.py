@@ -84,6 +84,9 @@ class ServerPort(Protocol):
         `late`: the end of the call is nothing to return for; what is owed to its customer is reported after it.
         """
 
+    def write_down(self, call_id: CallId) -> None:
+        """Puts what a live call has told of itself and is not in storage yet: what is flushed next can be read."""
+
     def timeline_open(self, call_id: CallId) -> bool:
         """Whether the call itself may still have something to say. Reports of deliveries may come later still."""
 

@@ -113,6 +113,7 @@ async def _page(caller: Caller, call: CallId, after: int, limit: int, wait: floa
 
 
 async def _entries(caller: Caller, call: CallId, after: int, limit: int) -> list[EventRow]:
+    caller.native.server.write_down(call)
     await settled(caller)
     return await caller.native.storage.read(lambda connection: events_after(connection, call, after, limit))
 
