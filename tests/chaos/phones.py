@@ -6,13 +6,14 @@ One UDP socket for all of them. Written on the peer of `tests.support.sip_peer`;
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from tests.support.sip_peer import Message, SipPeer, Talk, parse, sdp, token
+from tests.support.sip_crowd import SipCrowd, gathered
+from tests.support.sip_peer import Message, Talk, parse, sdp, token
 from tests.support.sound_checks import ALAW
 
 __all__ = ["Dialog", "Ended", "Phones", "phones"]
@@ -244,7 +245,7 @@ Answering = Callable[[Dialog], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
-class Phones(SipPeer):
+class Phones(SipCrowd):
     """All far ends. `answering` is what somebody who is called does."""
 
     answering: Answering | None = None
@@ -252,7 +253,6 @@ class Phones(SipPeer):
     """By Call-ID; kept when they are over, so that a repetition is answered as the first was."""
     strays: list[str] = field(default_factory=list)
     """Requests in dialogs that nobody here has."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data.strip():
@@ -267,10 +267,6 @@ class Phones(SipPeer):
                 self._talk(message).respond(message, 481)
             elif message.method == "OPTIONS":
                 self._talk(message).respond(message, 200)
-
-    def send(self, text: str | bytes, to: tuple[str, int] | None = None) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.sendto(text.encode() if isinstance(text, str) else text, to or self.server)
 
     def calling(self, number: str, from_: str, sound: tuple[str, int]) -> Dialog:
         """A caller, who has not called yet (`Dialog.place`)."""
@@ -289,11 +285,6 @@ class Phones(SipPeer):
     def open(self) -> list[Dialog]:
         """Dialogs that have not ended."""
         return [dialog for dialog in self.dialogs.values() if not dialog.over]
-
-    def spawn(self, script: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(script)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
     def _talk(self, request: Message) -> Talk:
         return Talk(
@@ -314,17 +305,8 @@ class Phones(SipPeer):
             self.spawn(self.answering(dialog))
 
 
-@asynccontextmanager
-async def phones(server: tuple[str, int], host: str, answering: Answering | None = None) -> AsyncIterator[Phones]:
+def phones(
+    server: tuple[str, int], host: str, answering: Answering | None = None
+) -> AbstractAsyncContextManager[Phones]:
     """Far ends on a free port of `host`."""
-    loop = asyncio.get_running_loop()
-    transport, made = await loop.create_datagram_endpoint(
-        lambda: Phones(server, answering=answering), local_addr=(host, 0)
-    )
-    try:
-        yield made
-    finally:
-        for task in made.tasks:
-            task.cancel()
-        await asyncio.gather(*made.tasks, return_exceptions=True)
-        transport.close()
+    return gathered(lambda: Phones(server, answering=answering), host)

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tests.support.sip_crowd import FRAME_S, on_one_beat
 from tests.support.sip_peer import media_of
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "ticking",
 ]
 
-FRAME_S = 0.02
 SAMPLES = 160
 PCMA, EVENTS = 8, 101
 KEYS = "0123456789*#"
@@ -211,19 +211,8 @@ _speaking: set[Sound] = set()
 @asynccontextmanager
 async def ticking() -> AsyncIterator[None]:
     """While this is entered, every far end that is to speak does, on one beat."""
-    loop = asyncio.get_running_loop()
-
-    async def tick() -> None:
-        due = loop.time()
-        while True:
-            due = max(due + FRAME_S, loop.time() - 5 * FRAME_S)
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            for each in list(_speaking):
-                each.slot()
-
-    task = loop.create_task(tick())
     try:
-        yield
+        async with on_one_beat(_speaking):
+            yield
     finally:
-        task.cancel()
         _speaking.clear()

@@ -8,16 +8,16 @@ import asyncio
 import random
 import re
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tests.support.sip_peer import Message, SipPeer, Talk, media_of, parse, sdp, token
+from tests.support.sip_crowd import SipCrowd, gathered, on_one_beat
+from tests.support.sip_peer import Message, Talk, media_of, parse, sdp, token
 
 __all__ = ["FarEnd", "Line", "SECOND_BRANCH", "Sound", "Stream", "line", "ticking"]
 
-SLOT_S = 0.02
 SAMPLES = 160
 PCMA, EVENTS = 8, 101
 LOUD = bytes(random.Random(1).choices((0x2A, 0xAA, 0x3F, 0xBF), k=SAMPLES))
@@ -31,13 +31,12 @@ Answering = Callable[["Line", Talk], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
-class Line(SipPeer):
+class Line(SipCrowd):
     """One UDP socket; messages go to their call's box. What belongs to no call is answered as RFC 3261 asks (481)."""
 
     answering: Answering | None = None
     boxes: dict[str, asyncio.Queue[Message]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data.strip():
@@ -74,27 +73,10 @@ class Line(SipPeer):
         self.seen.add(talk.call_id)
         return self.boxes.setdefault(talk.call_id, asyncio.Queue())
 
-    def spawn(self, script: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(script)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
-    def send(self, text: str | bytes, to: tuple[str, int] | None = None) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.sendto(text.encode() if isinstance(text, str) else text, to or self.server)
-
-
-@asynccontextmanager
-async def line(server: tuple[str, int], host: str, answering: Answering | None = None) -> AsyncIterator[Line]:
+def line(server: tuple[str, int], host: str, answering: Answering | None = None) -> AbstractAsyncContextManager[Line]:
     """A line on a free port of `host`; calls that come to it are answered by `answering`."""
-    loop = asyncio.get_running_loop()
-    transport, made = await loop.create_datagram_endpoint(
-        lambda: Line(server, answering=answering), local_addr=(host, 0)
-    )
-    try:
-        yield made
-    finally:
-        transport.close()
+    return gathered(lambda: Line(server, answering=answering), host)
 
 
 @dataclass(slots=True)
@@ -197,24 +179,9 @@ class Sound(asyncio.DatagramProtocol):
         self._transport.sendto(head + payload, self.remote)
 
 
-@asynccontextmanager
-async def ticking() -> AsyncIterator[None]:
+def ticking() -> AbstractAsyncContextManager[None]:
     """While this is entered, every sound that knows where to speaks."""
-    loop = asyncio.get_running_loop()
-
-    async def tick() -> None:
-        due = loop.time()
-        while True:
-            due = max(due + SLOT_S, loop.time() - 5 * SLOT_S)
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            for sound in list(Sound.speaking):
-                sound.slot()
-
-    task = loop.create_task(tick())
-    try:
-        yield
-    finally:
-        task.cancel()
+    return on_one_beat(Sound.speaking)
 
 
 @dataclass(slots=True)
