@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-__all__ = ["FREE", "Price", "PriceList", "PriceListError", "read_price_list"]
+__all__ = ["AMOUNT_MOST", "FREE", "Price", "PriceList", "PriceListError", "read_price_list"]
+
+AMOUNT_MOST = 10**15
+"""Of what an account may have, owe or spend, in 1/10000 of its currency: a sum of many of them fits 64 bits."""
 
 
 class PriceListError(Exception):

@@ -55,6 +55,15 @@ async def test_every_kind_of_body_says_the_same(body: bytes, kind: str) -> None:
     assert request.url("url") is None
 
 
+async def test_half_characters_are_replaced() -> None:
+    """JSON can write what neither a header nor a row can hold."""
+    body = b'{"a\\ud800": "1", "apikey": "k\\ud800", "optional": ["\\udfff", "\\ud83d\\ude00"]}'
+    request = await read(body, "application/json")
+    assert request.key == "k?"
+    assert request.params["a?"] == ("1",)
+    assert request.params["optional"] == ("?", "\N{GRINNING FACE}")
+
+
 async def test_the_body_goes_before_the_query_and_that_before_headers() -> None:
     assert (await read(b"apikey=b", query=b"apikey=q", apikey="h")).key == "b"
     assert (await read(b"", query=b"apikey=q", apikey="h")).key == "q"

@@ -206,7 +206,12 @@ def _json(body: bytes) -> list[tuple[str, str]]:
         raise DidforsaleError(400, "The body is no valid JSON") from None
     if not isinstance(found, dict):
         raise DidforsaleError(400, "The body is JSON, and no object of parameters")
-    return [(name, text) for name, value in found.items() for text in _texts(name, value)]
+    return [(_whole(name), _whole(text)) for name, value in found.items() for text in _texts(name, value)]
+
+
+def _whole(text: str) -> str:
+    """Without half characters, which JSON can write and UTF-8 has not; in a form they are replaced too."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _texts(name: str, value: Any) -> list[str]:

@@ -16,10 +16,10 @@ from offhook.web.api.elks_request import (
     Elks,
     ElksError,
     ElksRequest,
+    amount,
     not_found,
     paged,
     required,
-    whole_number,
     yes_or_no,
 )
 
@@ -39,10 +39,7 @@ async def handle_me(elks: Elks, request: ElksRequest) -> dict[str, Any]:
     row = request.account
     alert = request.params.get("creditalert", "").strip()
     if request.method == "POST" and alert:
-        amount = whole_number(alert, "creditalert")
-        if amount < 0:
-            raise ElksError(403, "Invalid creditalert")
-        row = elks.storage.directory.change_account(row.id, credit_alert=amount)
+        row = elks.storage.directory.change_account(row.id, credit_alert=amount(alert, "creditalert"))
         await elks.storage.writer.flush()
     return _me(elks, row)
 
@@ -148,10 +145,7 @@ def _usage_limit(request: ElksRequest) -> dict[str, int | None]:
         return {}
     if text.lower() == "none":
         return {"usage_limit": None}
-    amount = whole_number(text, "usagelimit")
-    if amount < 0:
-        raise ElksError(403, "Invalid usagelimit")
-    return {"usage_limit": amount}
+    return {"usage_limit": amount(text, "usagelimit")}
 
 
 def _secret(request: ElksRequest) -> str | None:

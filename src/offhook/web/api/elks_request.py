@@ -19,14 +19,14 @@ from offhook.flow.dialects.elks_words import live_time, wrong_start
 from offhook.flow.dialects.urls import absolute_url
 from offhook.flow.errors import DocumentError
 from offhook.flow.program import Document
-from offhook.storage.prices import PriceList
+from offhook.storage.prices import AMOUNT_MOST, PriceList
 from offhook.storage.records import Page
 from offhook.storage.rows import AccountRow
 from offhook.storage.store import Storage
 from offhook.web.port import ServerPort
 
-__all__ = ["Bounds", "Elks", "ElksError", "ElksRequest", "not_found", "number_of", "paged", "required", "start_of"]
-__all__ += ["url_or_empty", "whole_number", "yes_or_no"]
+__all__ = ["Bounds", "Elks", "ElksError", "ElksRequest", "amount", "not_found", "number_of", "paged", "required"]
+__all__ += ["start_of", "url_or_empty", "whole_number", "yes_or_no"]
 
 MAX_LIMIT = 100
 EXAMPLE_TIME = "2026-01-31T12:00:00.000000"
@@ -121,6 +121,14 @@ def whole_number(text: str, name: str) -> int:
         return int(float(text.strip()))
     except (ValueError, OverflowError):
         raise ElksError(403, f"Invalid {name}") from None
+
+
+def amount(text: str, name: str) -> int:
+    """Money to be kept, 0 or more, in 1/10000 of the currency. Raises `ElksError`."""
+    found = whole_number(text, name)
+    if not 0 <= found <= AMOUNT_MOST:
+        raise ElksError(403, f"Invalid {name}")
+    return found
 
 
 def yes_or_no(request: ElksRequest, name: str) -> bool | None:

@@ -10,8 +10,9 @@ from pydantic import Field
 from offhook.flow.dialects.choose import DIALECTS, read_start
 from offhook.flow.errors import DocumentError
 from offhook.storage.directory import PHONE_PREFIX, AlreadyThere
+from offhook.storage.prices import AMOUNT_MOST
 from offhook.storage.rows import NumberRow, TrunkRow
-from offhook.web.api.native_request import AMOUNT_MOST, Admin, Asking, Body, Caller, Line, NativeError, e164, moment
+from offhook.web.api.native_request import Admin, Asking, Body, Caller, Line, NativeError, e164, moment
 
 __all__ = ["FallbackBody", "check_start", "router"]
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from offhook.config import Settings
 from offhook.flow.dialects.elks_values import number
 from offhook.flow.view import CallId
+from offhook.storage.prices import AMOUNT_MOST
 from offhook.storage.rows import AccountRow
 from offhook.storage.store import Storage
 from offhook.web.auth import AdminToken
@@ -23,7 +24,6 @@ from offhook.web.http import basic_credentials, header
 from offhook.web.port import ServerPort
 
 __all__ = [
-    "AMOUNT_MOST",
     "Admin",
     "Amount",
     "Asking",
@@ -37,8 +37,6 @@ __all__ = [
 ]
 __all__ += ["native_of", "read_call_id", "utc"]
 
-AMOUNT_MOST = 10**15
-"""In 1/10000 of a currency: what a sum of many still fits 64 bits with."""
 LINE_MOST_CHARS = 1000
 NAMED_MOST = 5
 """Accounts that an error names."""
