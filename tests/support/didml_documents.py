@@ -1,22 +1,13 @@
 """Documents of didML and what is almost one, for property tests and fuzzing; and the one property of its reader."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
-from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import strategies as st
-from tests.support.dialect_cases import view_of
+from tests.support import any_document
 
-from offhook.flow import plain
-from offhook.flow.describe import describe_flow
 from offhook.flow.dialects.didml import Didml
 from offhook.flow.dialects.didml_tree import MAX_WARNINGS
-from offhook.flow.errors import DocumentError
-from offhook.flow.interpreter import Interpreter, Perform
-from offhook.flow.program import Outcome, OutcomeKind
-from offhook.flow.view import Performed
 
 __all__ = ["ATTRIBUTES", "SEEDS", "VERBS", "almost_documents", "read_or_refuse", "xml_documents"]
 
@@ -90,30 +81,5 @@ def almost_documents(draw: st.DrawFn) -> bytes:
 
 
 def read_or_refuse(body: bytes) -> None:
-    """A body is a flow that can be shown, kept, walked and told of, or a `DocumentError`; nothing else comes out."""
-    didml = Didml()
-    try:
-        reading = didml.read(body, "https://app.example/a")
-    except DocumentError as error:
-        if not str(error).endswith("."):
-            raise AssertionError(f"{error} is no sentence") from error
-        return
-    assert describe_flow(reading.flow)
-    assert plain.to_flow(json.loads(json.dumps(plain.from_flow(reading.flow)))) == reading.flow
-    assert len(reading.warnings) <= MAX_WARNINGS
-    for outcome in _OUTCOMES:
-        position, (effect,) = Interpreter.begin(reading.flow)
-        view = view_of({"start": "2026-01-02T03:04:06"})
-        while isinstance(effect, Perform):
-            view = replace(view, performed=(*view.performed, Performed(step=effect.step, outcome=outcome)))
-            urlencode(didml.continued(view, outcome))
-            position, (effect,) = position.apply(outcome)
-        urlencode(didml.ended(view))
-
-
-_OUTCOMES = [
-    Outcome(kind=OutcomeKind.OK, seconds=2, recording_url="https://voice.example/r.wav"),
-    Outcome(kind=OutcomeKind.BUSY),
-    Outcome(kind=OutcomeKind.FAILED, why="no_answer"),
-    Outcome(kind=OutcomeKind.DIGITS, digits="1"),
-]
+    """See `any_document.read_or_refuse`."""
+    any_document.read_or_refuse(Didml(), body, warnings_most=MAX_WARNINGS)

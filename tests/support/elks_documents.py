@@ -1,23 +1,15 @@
 """Documents of 46elks and what is almost one, for property tests and fuzzing; and the one property of its reader."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlencode
 
 from hypothesis import strategies as st
+from tests.support import any_document
 from tests.support.cases import cases_in
-from tests.support.dialect_cases import body_of, view_of
+from tests.support.dialect_cases import body_of
 
-from offhook.flow import plain
-from offhook.flow.describe import describe_flow
 from offhook.flow.dialects.elks import Elks
 from offhook.flow.dialects.elks_reading import MAX_WARNINGS
-from offhook.flow.errors import DocumentError
-from offhook.flow.interpreter import Interpreter, Perform
-from offhook.flow.program import Outcome, OutcomeKind
-from offhook.flow.view import Performed
 
 __all__ = ["SEEDS", "almost_documents", "json_values", "read_or_refuse"]
 
@@ -71,35 +63,6 @@ def almost_documents(draw: st.DrawFn) -> bytes:
     return body
 
 
-_OUTCOMES = [
-    Outcome(kind=OutcomeKind.OK),
-    Outcome(kind=OutcomeKind.BUSY),
-    Outcome(kind=OutcomeKind.FAILED, why="badsource"),
-    Outcome(kind=OutcomeKind.DIGITS, digits="1"),
-]
-
-
 def read_or_refuse(body: bytes) -> None:
-    """A body is a flow that can be shown, kept, walked and told of, or a `DocumentError`; nothing else comes out."""
-    elks = Elks()
-    try:
-        reading = elks.read(body, "https://app.example/a")
-    except DocumentError:
-        return
-    assert describe_flow(reading.flow)
-    assert plain.to_flow(json.loads(json.dumps(plain.from_flow(reading.flow)))) == reading.flow
-    assert len(reading.warnings) <= MAX_WARNINGS
-    for outcome in _OUTCOMES:
-        position, (effect,) = Interpreter.begin(reading.flow)
-        view = view_of({"start": "2026-01-02T03:04:06"})
-        while isinstance(effect, Perform):
-            view = replace(view, performed=(*view.performed, Performed(step=effect.step, outcome=outcome)))
-            urlencode(elks.continued(view, outcome))
-            position, (effect,) = position.apply(outcome)
-        told = dict(elks.ended(view))
-        json.loads(told["actions"], parse_constant=lambda word: _refuse(word))
-        urlencode(told)
-
-
-def _refuse(word: str) -> None:
-    raise AssertionError(f"{word} is no JSON, and the log of actions has it")
+    """See `any_document.read_or_refuse`."""
+    any_document.read_or_refuse(Elks(), body, warnings_most=MAX_WARNINGS)
