@@ -283,13 +283,14 @@ def _verify(server: Connection, number: str, which: str | None, read_out: bool) 
         )
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     if read_out:
-        error_console().print(f"Calling {number}. A code of {CODE_DIGITS} digits will be read out to who answers.")
+        says = f"Calling {number}. A code of {CODE_DIGITS} digits will be read out to who answers."
         told = READ_OUT.format(code=", ".join(" ".join(code[at : at + 3]) for at in range(0, CODE_DIGITS, 3)))
         flow = json.dumps({"play": told, "skippable": False})
     else:
-        error_console().print(f"Calling {number}. When it is answered, key in: [bold]{code}[/bold]")
+        says = f"Calling {number}. When it is answered, key in: [bold]{code}[/bold]"
         flow = json.dumps({"ivr": KEY_IN, "digits": CODE_DIGITS, "timeout": CODE_WAIT_S, "repeat": 3})
     call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
+    error_console().print(says)
     ended = follow(server, call["id"], lambda _event: None)
     if read_out:
         if not any("play" in action for action in ended["actions"]):
