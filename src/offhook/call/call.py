@@ -63,6 +63,7 @@ from offhook.call.policy import (
     charge_for_answer,
     ring_timeout_s,
 )
+from offhook.call.room import Guest
 from offhook.call.runner import Runner
 from offhook.call.stage import PARTY, Stage, Standing, WholeCall, target_text
 from offhook.call.status import owe_statuses
@@ -277,6 +278,10 @@ class Call:
     def view(self) -> CallView:
         """The call as its customer may see it now."""
         return view_of(self._facts)
+
+    def visits(self) -> frozenset[Guest]:
+        """The rooms' guests that this call says it is."""
+        return frozenset(Guest(call=self._facts.view.id, leg=leg, visit=visit) for leg, visit in self._runner.visits())
 
     def export(self) -> dict[str, Any]:
         """All of it as plain JSON, for `restore`.

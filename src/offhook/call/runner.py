@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from offhook.call.care import Comfort
-from offhook.call.commands import FetchDocument, LegId, OweNotice, RequestId
+from offhook.call.commands import FetchDocument, LegId, OweNotice, RequestId, VisitId
 from offhook.call.events import DigitPressed, DocumentArrived, DocumentFailed, Event
 from offhook.call.facts import Facts, view_of
 from offhook.call.masking import shown_url
 from offhook.call.perform.about import about
 from offhook.call.perform.cast import BESIDE, done_at_once, performer_for, verb_name
 from offhook.call.perform.performer import failed
+from offhook.call.perform.visiting import Visiting
 from offhook.call.plain import Mono
 from offhook.call.policy import WAITED_S, why_ended
 from offhook.call.script import HookFailed, Script
@@ -136,6 +137,15 @@ class Runner:
         """When verbs want to be asked again."""
         waiting = [each for script in self._facts.scripts.values() for each in (script.performer, script.comfort)]
         return [each.deadline for each in waiting if each is not None and each.deadline is not None]
+
+    def visits(self) -> list[tuple[LegId, VisitId]]:
+        """The stays in rooms that verbs under way have asked for, and by which leg."""
+        performers = [(script.leg, script.performer) for script in self._facts.scripts.values()]
+        return [
+            (leg, performer.visit.id)
+            for leg, performer in performers
+            if isinstance(performer, Visiting) and performer.visit.id is not None
+        ]
 
     def resume(self, *, sound_lost: bool) -> None:
         """Say again what was asked of the world and has not been answered (see `Performer.resume`)."""

@@ -314,6 +314,19 @@ class MediaLegs:
         """Sessions that nobody wants and nobody is closing."""
         return frozenset(media.session for media in self._sessions.values() if not media.closing) - set(wanted)
 
+    def mixed(self) -> dict[int, int]:
+        """Which mix each session that is in one was told to be in."""
+        return {
+            int(media.session): int(media.mix[0])
+            for media in self._sessions.values()
+            if media.mix is not None and not media.closing
+        }
+
+    def unmix_session(self, session: int) -> None:
+        """Let a session that is no room's hear nobody, and nobody hear it."""
+        if (media := self._sessions.get(session)) is not None:
+            self.alone(media)
+
     def forget(self, session: engine.SessionId) -> None:
         """Nobody's: nothing is told of it any more."""
         self._settle(frozenset((session,)))

@@ -67,6 +67,10 @@ class RoomTask:
             self._scheduled = True
             self._loop.call_soon(self._drain)
 
+    def abandon(self) -> None:
+        """Give the room up: it hears and says nothing more."""
+        self._finish()
+
     def _unheard(self) -> tuple[RoomHears, ...]:
         waiting = tuple(self._queue)
         self._queue.clear()

@@ -27,6 +27,7 @@ from offhook.call.commands import (
 from offhook.call.conference import ConferenceRoom
 from offhook.call.events import Event, RoomEnd, RoomJoined, RoomLeft
 from offhook.call.queue import QueueRoom
+from offhook.call.roll_call import RoomSeen
 from offhook.call.room import (
     Briefed,
     Came,
@@ -141,6 +142,14 @@ class LiveRoom:
     def facts(self) -> Fact | None:
         """What a server that comes after this one needs to go on with the room; `None`: it is over."""
         return None if self.task.over else Fact(kind=FACT, key=self.key, version=VERSION, data=self.export())
+
+    def seen(self) -> RoomSeen:
+        """As the watchdog compares it."""
+        guests = frozenset(self.guests) | frozenset(self.task.room.guests())
+        sounds = [sound for guest in guests if (sound := self._sound(guest)) is not None]
+        return RoomSeen(
+            name=self.name, mix=self.mix, guests=guests, sounds=frozenset(int(sound.session) for sound in sounds)
+        )
 
     def perform(self, task: RoomTask, command: RoomCommand) -> None:
         """Do what the command asks."""
@@ -315,6 +324,29 @@ class Rooms:
         """Of everything that is held; nothing of it is left when no call is."""
         guests = sum(len(room.guests) for room in self._live.values())
         return {"rooms": len(self._live), "guests": guests, "visits": len(self._visits)}
+
+    # ── what the watchdog sees, and does ─────────────────────────────────────────────────────────────────────────────
+
+    def seen(self) -> list[RoomSeen]:
+        """Every room with its guests and their sound."""
+        return [room.seen() for room in self._live.values()]
+
+    def listed(self) -> frozenset[Guest]:
+        """Guests that are found by their visit."""
+        return frozenset(guest for guest, _ in self._visits.values())
+
+    def gone(self, guest: Guest) -> None:
+        """A guest's call has forgotten its visit: so do the rooms."""
+        self._visits.pop((guest.call, guest.visit), None)
+        for room in self._live.values():
+            if guest in room.guests or guest in room.task.room.guests():
+                room.task.post(Went(guest=guest))
+
+    def give_up(self, name: RoomName) -> None:
+        """A room that nobody would ever close is no more."""
+        if (room := self._live.get(name)) is not None:
+            room.task.abandon()
+            self.forget_room(room, ())
 
     # ── what rooms say ───────────────────────────────────────────────────────────────────────────────────────────
 
