@@ -19,7 +19,7 @@ from offhook.flow.verbs import Dial, Gather, Verb
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction, LegView, Performed
 from offhook.runtime import book as module
 from offhook.runtime.book import Book, row_of
-from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.media_recordings import RecordingClosed
 from offhook.storage.deliveries import entries_of_unfinished
 from offhook.storage.records import (
     call_by_id,

@@ -13,7 +13,7 @@ from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
 from offhook.runtime import media_legs
-from offhook.runtime.media_legs import LAST_ID, PORTS_REST_S, MediaLeg, RecordingClosed
+from offhook.runtime.media_legs import LAST_ID, PORTS_REST_S, MediaLeg
 
 
 @pytest.fixture
@@ -153,9 +153,7 @@ def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:
         raise RuntimeError("a fault in one call")
 
     bad = scene.legs.open(A, broken, on_open=lambda _: None, on_lost=broken)
-    scene.legs.record(
-        scene.legs.new_recording(), bad, "/nowhere", both=True, max_s=None, silence_s=None, on_closed=broken
-    )
+    scene.record(bad, "/nowhere", on_closed=broken)
     good = scene.open()
     scene.legs.handle(said.Digit(session=bad.session, digit="1", duration_ms=1, source=said.DigitSource.EVENT, at_us=0))
     scene.legs.lost((bad.session, good.session))
@@ -213,47 +211,6 @@ def test_keys_pressed_and_sent(scene: Scene) -> None:
     ]
 
 
-# ── recording ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_recording_says_how_it_ended(scene: Scene) -> None:
-    media = scene.open()
-    number = scene.legs.new_recording()
-    scene.legs.record(number, media, "/r.wav", both=False, max_s=10.5, silence_s=3.0, on_closed=scene.closings.append)
-    started = scene.line.last(do.StartRecording)
-    assert (started.recorded, started.max_ms, started.silence_ms) == (do.RecordingKind.PARTY, 10_500, 3_000)
-    scene.legs.stop_recording(number)
-    ended = said.RecordingEnded(
-        recording=number, session=media.session, reason=said.RecordingEnd.STOPPED, duration_ms=900, voiced_ms=800,
-        bytes=14_444, detail="",
-    )  # fmt: skip
-    scene.legs.handle(ended)
-    scene.legs.handle(ended)
-    scene.legs.stop_recording(number)
-    assert scene.closings == [RecordingClosed(reason="stopped", duration_ms=900, voiced_ms=800, size_bytes=14_444)]
-    assert len(scene.line.all(do.StopRecording)) == 1
-
-
-def test_a_recording_that_ends_with_its_session_is_not_stopped_as_well(scene: Scene) -> None:
-    media = scene.open()
-    number = scene.record(media)
-    scene.legs.close(media)
-    scene.legs.stop_recording(number)
-    assert scene.line.all(do.StopRecording) == [], "the engine would not know it any longer, and complain"
-    assert scene.legs.counts()["recordings"] == 1, "its end is still to come"
-
-
-def test_a_recording_is_paused_and_goes_on_while_it_lasts(scene: Scene) -> None:
-    media = scene.open()
-    number = scene.record(media)
-    scene.legs.pause_recording(number, True)
-    scene.legs.pause_recording(number, False)
-    assert [each.paused for each in scene.line.all(do.PauseRecording)] == [True, False]
-    scene.legs.close(media)
-    scene.legs.pause_recording(number, True)
-    assert len(scene.line.all(do.PauseRecording)) == 2
-
-
 def test_a_leg_is_muted_while_it_lasts(scene: Scene) -> None:
     media = scene.open()
     scene.legs.mute(media, True)
@@ -265,27 +222,6 @@ def test_a_leg_is_muted_while_it_lasts(scene: Scene) -> None:
     scene.legs.close(media)
     scene.legs.mute(media, True)
     assert len(scene.line.all(do.Mute)) == 2
-
-
-def test_a_recording_may_be_closed_after_its_session(scene: Scene) -> None:
-    """The engine's disk has a thread of its own."""
-    media = scene.open()
-    number = scene.record(media)
-    assert scene.line.last(do.StartRecording).recorded is do.RecordingKind.BOTH
-    scene.legs.close(media)
-    assert scene.closings == []
-    scene.legs.handle(
-        said.RecordingEnded(
-            recording=number,
-            session=media.session,
-            reason=said.RecordingEnd.CLOSED,
-            duration_ms=7_000,
-            voiced_ms=100,
-            bytes=112_044,
-            detail="",
-        )
-    )
-    assert [each.reason for each in scene.closings] == ["closed"]
 
 
 # ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,15 +281,6 @@ def test_what_crossed_the_end_of_a_session_is_not_waited_for(scene: Scene) -> No
     assert not any(scene.legs.counts().values())
     assert not media.playing
     assert not media.sending
-
-
-def test_a_recording_refused_because_its_session_just_closed_has_failed(scene: Scene) -> None:
-    media = scene.open()
-    scene.record(media)
-    scene.line.closed(media.session, said.CloseCause.FAULT)
-    assert scene.closings == []
-    scene.legs.handle(said.CommandFailed(command=11, id=media.session, detail="no such session"))
-    assert [each.duration_ms for each in scene.closings] == [0]
 
 
 def test_an_engine_that_died_ends_everything_but_keeps_what_was_recorded(scene: Scene, tmp_path: Path) -> None:

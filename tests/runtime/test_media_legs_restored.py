@@ -51,10 +51,8 @@ class Restored(Scene):
 
 def recorded(scene: Restored, number: int, path: Path, **more: bool) -> None:
     """The facts tell of a recording."""
-    scene.legs.restore_recording(
-        do.RecordingId(number), scene.media, str(path), both=True, max_s=2.5, silence_s=None,
-        on_closed=scene.closings.append, **more,
-    )  # fmt: skip
+    order = scene.order(scene.media, str(path), number=do.RecordingId(number), max_s=2.5)
+    scene.legs.recordings.restore(order, **more)
 
 
 def test_what_the_facts_know_of_is_not_heard_twice() -> None:

@@ -21,7 +21,7 @@ C = TypeVar("C")
 
 @dataclass(slots=True)
 class Line:
-    """`offhook.runtime.media_legs.EngineLine`, with a memory."""
+    """`offhook.runtime.engine_line.EngineLine`, with a memory."""
 
     opens: bool = True
     """Whether sessions are opened, and closed, whenever that is asked."""

@@ -1,11 +1,14 @@
 """Legs on one engine that only remembers what it was told, and what was told of them."""
 
+from typing import Any
+
 from tests.support.engine_line import Line
 
 from offhook.call import commands as call
 from offhook.call import events as happened
 from offhook.media import commands as do
-from offhook.runtime.media_legs import MediaLeg, MediaLegs, RecordingClosed
+from offhook.runtime.media_legs import MediaLeg, MediaLegs
+from offhook.runtime.media_recordings import RecordingClosed, RecordingOrder
 
 __all__ = ["P1", "P2", "A", "B", "Scene"]
 
@@ -33,10 +36,16 @@ class Scene:
             near=near,
         )
 
-    def record(self, media: MediaLeg, path: str = "/dev/null/x.wav") -> do.RecordingId:
-        number = self.legs.new_recording()
-        self.legs.record(number, media, path, both=True, max_s=None, silence_s=None, on_closed=self.closings.append)
-        return number
+    def order(self, media: MediaLeg, path: str = "/dev/null/x.wav", **more: Any) -> RecordingOrder:
+        """To record both sides of a leg, unless `more` says otherwise."""
+        what: dict[str, Any] = {"both": True, "on_closed": self.closings.append, **more}
+        number = what.pop("number", None) or self.legs.recordings.new_number()
+        return RecordingOrder(number=number, media=media, path=path, **what)
+
+    def record(self, media: MediaLeg, path: str = "/dev/null/x.wav", **more: Any) -> do.RecordingId:
+        order = self.order(media, path, **more)
+        self.legs.recordings.begin(order)
+        return order.number
 
     def of(self, what: str) -> list[MediaLeg]:
         return [media for word, media in self.told if word == what]

@@ -16,7 +16,7 @@ from typing import Any
 from offhook.flow import ids
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.view import CallId, CallState, CallView, Cause, LegView
-from offhook.runtime.media_legs import RecordingClosed
+from offhook.runtime.media_recordings import RecordingClosed
 from offhook.runtime.timeline_entry import (
     ENTRIES_MAX,
     ENTRIES_OF_THE_END_MAX,

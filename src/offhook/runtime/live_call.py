@@ -27,7 +27,7 @@ from offhook.flow.view import CallId, CallView, Cause, Direction
 from offhook.media import commands as engine
 from offhook.runtime.call_task import CallTask
 from offhook.runtime.media_leg import MediaLeg
-from offhook.runtime.media_legs import RecordingClosed, what_is_left
+from offhook.runtime.media_recordings import NOTHING, RecordingClosed, RecordingOrder, what_is_left
 from offhook.runtime.routing import Caller
 from offhook.runtime.services import Services
 from offhook.runtime.sip_legs import SipLeg
@@ -183,13 +183,13 @@ class LiveCall:
                 if (paused := self.recordings.get(command.recording)) is not None:
                     paused.paused = command.paused
                     self.services.keeper.hold(
-                        partial(self.services.media.pause_recording, paused.number, command.paused)
+                        partial(self.services.media.recordings.pause, paused.number, command.paused)
                     )
             case do.StopRecording():
                 if (recording := self.recordings.get(command.recording)) is not None:
                     recording.stopping = True
                     # Behind its beginning, which may still be held.
-                    self.services.keeper.hold(partial(self.services.media.stop_recording, recording.number))
+                    self.services.keeper.hold(partial(self.services.media.recordings.stop, recording.number))
             case do.EnterConference() | do.EnterQueue() | do.TakeCaller():
                 # A call that was restored may say again what its room has answered already.
                 if not any(
@@ -342,9 +342,9 @@ class LiveCall:
         leg = self.legs.get(command.leg)
         path = self.path_of(command)
         if leg is None:
-            self._recorded(command, path, RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
+            self._recorded(command, path, NOTHING)
             return
-        recording = Recording(self.services.media.new_recording(), path, command)
+        recording = Recording(self.services.media.recordings.new_number(), path, command)
         self.recordings[command.recording] = recording
         # A server that knew nothing of it would begin another, over the same file.
         self.services.keeper.hurry(self)
@@ -355,30 +355,23 @@ class LiveCall:
         return self.services.recordings_dir / f"{self.id}-{command.recording}.wav"
 
     def _begin_recording(self, recording: Recording, leg: SipLeg) -> None:
-        command = recording.command
-        self.services.media.record(
-            recording.number,
-            leg.media,
-            str(recording.path),
-            both=command.both,
-            max_s=command.max_s,
-            silence_s=command.silence_s,
-            on_closed=partial(self._recorded, command, recording.path),
-        )
+        self.services.media.recordings.begin(self._order(recording, leg))
 
     def _listen_to(self, recording: Recording, leg: SipLeg) -> None:
         """One that an earlier process has begun, or was about to."""
+        order = self._order(recording, leg)
+        self.services.media.recordings.restore(order, stopping=recording.stopping, paused=recording.paused)
+
+    def _order(self, recording: Recording, leg: SipLeg) -> RecordingOrder:
         command = recording.command
-        self.services.media.restore_recording(
-            recording.number,
-            leg.media,
-            str(recording.path),
+        return RecordingOrder(
+            number=recording.number,
+            media=leg.media,
+            path=str(recording.path),
             both=command.both,
             max_s=command.max_s,
             silence_s=command.silence_s,
             on_closed=partial(self._recorded, command, recording.path),
-            stopping=recording.stopping,
-            paused=recording.paused,
         )
 
     def _recorded(self, command: do.StartRecording, path: Path, closed: RecordingClosed) -> None:

@@ -8,12 +8,11 @@ They outlive an engine too: `engine_died` and `engine_up` make them again on the
 """
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import structlog
 
@@ -22,9 +21,11 @@ from offhook.call import events as happened
 from offhook.media import commands as engine
 from offhook.media import events as said
 from offhook.media.tones import digit_tones
+from offhook.runtime.engine_line import EngineLine, told
 from offhook.runtime.media_leg import MediaLeg, Playback
+from offhook.runtime.media_recordings import MediaRecordings
 
-__all__ = ["EngineLine", "MediaLeg", "MediaLegs", "RecordingClosed", "what_is_left"]
+__all__ = ["MediaLeg", "MediaLegs"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,46 +34,10 @@ LATE_HEARD_US = 60_000
 """Three frames of 20 ms, what jitter buffers hold at the least; sound that late has gaps."""
 REOPENED_WITHIN_S = 1.0
 """A session whose engine died is made again within this, or its leg has lost its sound."""
-WAV_HEADER_BYTES, WAV_BYTES_PER_S = 44, 16_000
 PORTS_REST_S = 5.0
 """What the engine lets a pair of ports rest at the least (native/src/ports.rs)."""
 
 Post = Callable[[happened.Event], None]
-T = TypeVar("T")
-
-
-class EngineLine(Protocol):
-    """What is needed of the engine's process."""
-
-    heard: int
-    """Number of the event that is being handed on, or was last."""
-    engine_generation: int
-    """Of the engine; another one numbers its events anew."""
-
-    def send(self, command: engine.Command) -> None:
-        """Give a command; never waits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordingClosed:
-    """A recording's file is finished."""
-
-    reason: str
-    duration_ms: int
-    voiced_ms: int
-    size_bytes: int
-
-
-OnRecordingClosed = Callable[[RecordingClosed], None]
-
-
-@dataclass(slots=True)
-class _Recording:
-    media: MediaLeg
-    on_closed: OnRecordingClosed
-    command: engine.StartRecording
-    stopping: bool = False
-    paused: bool = False
 
 
 @dataclass(slots=True)
@@ -86,7 +51,7 @@ class MediaLegs:
     """Above what an earlier control process may have used with the same engine."""
     _last_id: int = 0
     _sessions: dict[int, MediaLeg] = field(default_factory=dict)
-    _recordings: dict[int, _Recording] = field(default_factory=dict)
+    recordings: MediaRecordings = field(init=False)
     _freed: deque[float] = field(default_factory=deque)
     """When ports were given back (monotonic), the oldest first."""
 
@@ -108,11 +73,12 @@ class MediaLegs:
             "legs": len(self._sessions),
             "playbacks": sum(len(media.playing) for media in self._sessions.values()),
             "digits": sum(len(media.sending) for media in self._sessions.values()),
-            "recordings": len(self._recordings),
+            "recordings": len(self.recordings),
         }
 
     def __post_init__(self) -> None:
         self._last_id = self.first_id - 1
+        self.recordings = MediaRecordings(line=self.line, is_there=self._is_there, next_id=self._next_id)
 
     def _next_id(self) -> int:
         """32 bits that go round after days; 0 means none."""
@@ -198,45 +164,6 @@ class MediaLegs:
     def _send_digits(self, media: MediaLeg, request: call.RequestId) -> None:
         number, digits = engine.RequestId(request), digit_tones(media.sending[request])
         self.line.send(engine.SendDigits(session=media.session, request=number, digits=digits))
-
-    def new_recording(self) -> engine.RecordingId:
-        """A number for one that is to begin, so that it can be known before it does."""
-        return engine.RecordingId(self._next_id())
-
-    def record(
-        self,
-        number: engine.RecordingId,
-        media: MediaLeg,
-        path: str,
-        *,
-        both: bool,
-        max_s: float | None,
-        silence_s: float | None,
-        on_closed: OnRecordingClosed,
-    ) -> None:
-        """Record to a new file; `on_closed` follows, whoever ends it."""
-        if not self._is_there(media):
-            on_closed(RecordingClosed(reason="failed", duration_ms=0, voiced_ms=0, size_bytes=0))
-            return
-        command = _start_recording(number, media, path, both=both, max_s=max_s, silence_s=silence_s)
-        self._recordings[number] = _Recording(media, on_closed, command)
-        self.line.send(command)
-
-    def stop_recording(self, recording: engine.RecordingId) -> None:
-        """Finish a recording; one that is over already, or ends with its session just now, is no fault."""
-        running = self._recordings.get(recording)
-        if running is not None:
-            running.stopping = True
-            if self._is_there(running.media):
-                self.line.send(engine.StopRecording(recording=recording))
-
-    def pause_recording(self, recording: engine.RecordingId, paused: bool) -> None:
-        """Let a recording hold silence, or sound again; one that is over is no fault."""
-        running = self._recordings.get(recording)
-        if running is not None:
-            running.paused = paused
-            if self._is_there(running.media):
-                self.line.send(engine.PauseRecording(recording=recording, paused=paused))
 
     def mute(self, media: MediaLeg, muted: bool) -> None:
         """Let nobody hear a leg, whatever it is joined to now or later; or let them again."""
@@ -347,24 +274,6 @@ class MediaLegs:
             media.partner, partner.partner = partner, media
         return media
 
-    def restore_recording(
-        self,
-        number: engine.RecordingId,
-        media: MediaLeg,
-        path: str,
-        *,
-        both: bool,
-        max_s: float | None,
-        silence_s: float | None,
-        on_closed: OnRecordingClosed,
-        stopping: bool = False,
-        paused: bool = False,
-    ) -> None:
-        """Hear again of a recording that an earlier control process has begun, or died before it could; it may have
-        stopped or paused it since."""
-        command = _start_recording(number, media, path, both=both, max_s=max_s, silence_s=silence_s)
-        self._recordings[number] = _Recording(media, on_closed, command, stopping, paused)
-
     def reconcile(self, found: Iterable[said.SessionAlive]) -> None:
         """Compare with what an adopted engine has, after everything was restored and its events were heard.
 
@@ -384,27 +293,7 @@ class MediaLegs:
                 self._say_what_is_missing(media, there)
             elif media.address is None:
                 self.line.send(engine.OpenSession(session=media.session, local=self.local_host))
-        running = {recording for each in alive.values() for recording in each.recordings}
-        for number, recording in list(self._recordings.items()):
-            if recording.media.after:
-                self._reconcile_recording(number, recording, runs=number in running)
-
-    def _reconcile_recording(self, number: int, recording: _Recording, *, runs: bool) -> None:
-        """A recording whose end was not told runs, or has never begun; then there is no file of it. (A file without
-        either is one whose end the engine could not keep for us.)"""
-        there = self._is_there(recording.media)
-        if not runs and (not there or recording.stopping or os.path.exists(recording.command.path)):
-            del self._recordings[number]
-            _told(recording.on_closed, what_is_left(recording.command.path))
-            return
-        if not there:
-            return
-        if not runs:
-            self.line.send(recording.command)
-        if recording.paused:
-            self.line.send(engine.PauseRecording(recording=recording.command.recording, paused=True))
-        if recording.stopping:
-            self.line.send(engine.StopRecording(recording=recording.command.recording))
+        self.recordings.reconcile({recording for each in alive.values() for recording in each.recordings})
 
     def _say_what_is_missing(self, media: MediaLeg, there: said.SessionAlive) -> None:
         """Commands leave at the end of the loop's turn, and facts may be durable before that. The engine does nothing
@@ -464,7 +353,7 @@ class MediaLegs:
             media.reopening, media.after = True, 0
             standing.append(media)
         gone = frozenset(media.session for media in standing)
-        self._close_recordings(gone)
+        self.recordings.close_of(gone)
         for media in standing:
             for request in list(media.sending):
                 self._digits_sent(media, request)
@@ -506,7 +395,7 @@ class MediaLegs:
 
     def handle(self, event: said.Event) -> None:
         """Translate one event of the engine. A fault in whoever hears of it is logged: others wait behind."""
-        _told(self._take, event)
+        told(self._take, event)
 
     def _of(self, session: int) -> MediaLeg | None:
         """Whose event it is; nobody's, if what it led to was restored with its leg."""
@@ -531,7 +420,7 @@ class MediaLegs:
             case said.SessionClosed():
                 self._closed(event)
             case said.RecordingEnded():
-                self._recording_ended(event)
+                self.recordings.ended(event)
             case said.DigitsSent():
                 if (media := self._of(event.session)) is not None and event.reason is not said.DigitsEnd.CLOSED:
                     if (request := call.RequestId(event.request)) in media.sending:
@@ -558,7 +447,7 @@ class MediaLegs:
         not said to have ended, since a call must not take the end of a leg for the end of a sound."""
         self._settle(frozenset(sessions))
         for session in sessions:
-            _told(self._lose, session)
+            told(self._lose, session)
 
     def _settle(self, gone: frozenset[int]) -> None:
         """Nothing more is heard of these sessions: do not wait for it."""
@@ -567,13 +456,7 @@ class MediaLegs:
                 media.playing.clear()
                 media.stopping.clear()
                 media.sending.clear()
-        self._close_recordings(gone)
-
-    def _close_recordings(self, gone: frozenset[int]) -> None:
-        for number, recording in list(self._recordings.items()):
-            if recording.media.session in gone:
-                del self._recordings[number]
-                _told(recording.on_closed, what_is_left(recording.command.path))
+        self.recordings.close_of(gone)
 
     def _lose(self, session: int) -> None:
         media = self._sessions.pop(session, None)
@@ -620,50 +503,3 @@ class MediaLegs:
     def _digits_sent(media: MediaLeg, request: call.RequestId) -> None:
         media.sending.pop(request, None)
         media.post(happened.DigitsSent(leg=media.leg, request=request))
-
-    def _recording_ended(self, event: said.RecordingEnded) -> None:
-        recording = self._recordings.get(event.recording)
-        if recording is None or self.line.heard <= recording.media.after:
-            return
-        del self._recordings[event.recording]
-        if event.reason is said.RecordingEnd.FAILED:
-            log.warning("media.recording.failed", detail=event.detail)
-        recording.on_closed(
-            RecordingClosed(
-                reason=event.reason.name.lower(),
-                duration_ms=event.duration_ms,
-                voiced_ms=event.voiced_ms,
-                size_bytes=event.bytes,
-            )
-        )
-
-
-def what_is_left(path: str | os.PathLike[str]) -> RecordingClosed:
-    """Of a recording of whose end nobody tells: the file is valid up to its last second."""
-    try:
-        size = os.path.getsize(path)
-    except OSError:
-        size = 0
-    duration_ms = max(0, size - WAV_HEADER_BYTES) * 1000 // WAV_BYTES_PER_S
-    return RecordingClosed(reason="closed", duration_ms=duration_ms, voiced_ms=duration_ms, size_bytes=size)
-
-
-def _start_recording(
-    number: engine.RecordingId, media: MediaLeg, path: str, *, both: bool, max_s: float | None, silence_s: float | None
-) -> engine.StartRecording:
-    return engine.StartRecording(
-        recording=number,
-        session=media.session,
-        recorded=engine.RecordingKind.BOTH if both else engine.RecordingKind.PARTY,
-        path=path,
-        max_ms=0 if max_s is None else round(max_s * 1000),
-        silence_ms=0 if silence_s is None else round(silence_s * 1000),
-    )
-
-
-def _told(who: Callable[[T], None], what: T) -> None:
-    """Tell somebody something. A fault of theirs is theirs alone: others wait for what comes behind."""
-    try:
-        who(what)
-    except Exception:
-        log.exception("media.event.fault", what=type(what).__name__)

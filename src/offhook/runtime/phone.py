@@ -18,7 +18,8 @@ from offhook.call.commands import LegId, PlaybackId, RequestId
 from offhook.call.events import Event, LegAnswered, LegEnded, LegProgress, PlaybackEnded, Tariff
 from offhook.flow.view import Cause
 from offhook.media import commands as engine
-from offhook.runtime.media_legs import MediaLegs, RecordingClosed
+from offhook.runtime.media_legs import MediaLegs
+from offhook.runtime.media_recordings import RecordingClosed, RecordingOrder
 from offhook.runtime.sip_driver import SipDriver, now
 from offhook.runtime.sip_legs import LegState, SipLeg, SipLegs
 from offhook.runtime.sound.library import SoundLibrary
@@ -232,10 +233,15 @@ class Phone:
         leg, settings = self._leg, self._settings
         if settings.record is not None:
             self._closed.clear()
-            self._recording = self._media.new_recording()
-            path, closed = str(settings.record), self._recorded
-            self._media.record(
-                self._recording, leg.media, path, both=False, max_s=None, silence_s=None, on_closed=closed
+            self._recording = self._media.recordings.new_number()
+            self._media.recordings.begin(
+                RecordingOrder(
+                    number=self._recording,
+                    media=leg.media,
+                    path=str(settings.record),
+                    both=False,
+                    on_closed=self._recorded,
+                )
             )
         if settings.digits:
             self.press(settings.digits)
