@@ -17,7 +17,14 @@ from tests.chaos.lives import Life
 from tests.chaos.meetings import ALL_STAGES
 from tests.chaos.phones import Ended
 from tests.chaos.plans import Kind
-from tests.chaos.room_judging import against_meeting, cut_short, disturbed, heard_in_meeting, wrong_stages
+from tests.chaos.room_judging import (
+    against_meeting,
+    came_too_late,
+    cut_short,
+    disturbed,
+    heard_in_meeting,
+    wrong_stages,
+)
 from tests.chaos.sound import FRAME_S, SERVERS, Gap, gaps_of_bridge, gaps_of_prompt
 from tests.chaos.standing import (
     IN_TIME_S,
@@ -73,7 +80,10 @@ class Verdict:
 def judge(run: Traffic, absences: Sequence[Absence], late: Lateness, data_dir: Path) -> Verdict:
     """Look at every call of a run in which everybody has come to rest."""
     verdict = Verdict(calls=len(run.lives))
-    standing = {life: Standing.of(life, absences) for life in run.lives.values()}
+    standing = {
+        life: Standing.of(life, absences, [asked.at for asked in run.customer.starts[number]])
+        for number, life in run.lives.items()
+    }
     for life in run.lives.values():
         if life.busy:
             verdict.busy += 1
@@ -129,7 +139,7 @@ def _against_plan(
     lasted = first.over_at - first.up_at - absent_s(absences, first.up_at, first.over_at)
     longest = first.over_at - first.up_at
     if life.meeting is not None:
-        if disturbed(life.meeting, standing):
+        if disturbed(life.meeting, standing) or came_too_late(life, standing):
             yield from cut_short(life)
         else:
             yield from against_meeting(life, run.customer.afters[made.number], absences)

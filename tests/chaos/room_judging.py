@@ -44,9 +44,33 @@ class Listened:
 
 
 def disturbed(meeting: Meeting, standing: Mapping[Life, Standing]) -> bool:
-    """Whether a kill may have kept a meeting from its plan. A conference ends with its chair, whoever else there is."""
+    """Whether a kill may have kept a meeting from its plan. A conference ends with its chair, whoever else there is; in
+    a queue those who wait must have come one after the other, and the agent before its caller had left.
+    """
     who = [meeting.leader] if meeting.leader.plan.kind is Kind.CONFERENCE else meeting.lives
-    return not all(_there(life, standing) for life in who)
+    if not all(_there(life, standing) for life in who):
+        return True
+    if meeting.leader.plan.kind is Kind.CONFERENCE:
+        return False
+    callers = [life for life in who if life.plan.role in (Role.CALLER, Role.SECOND)]
+    in_order = all(_in_at(a, standing) + MARGIN_S < _in_at(b, standing) for a, b in pairwise(callers))
+    return not in_order or any(came_too_late(life, standing) for life in who)
+
+
+def came_too_late(life: Life, standing: Mapping[Life, Standing]) -> bool:
+    """Whether somebody may have come to the room only when it was over already: it was connected, and its customer, who
+    may have been asked again after a kill, was slow to say where it was to go."""
+    meeting = life.meeting
+    assert meeting is not None
+    leader = meeting.leader
+    return (
+        leader is not life and leader.first is not None and _in_at(life, standing) + SETTLING_S > left_at(leader.first)
+    )
+
+
+def _in_at(life: Life, standing: Mapping[Life, Standing]) -> float:
+    """When a party was connected and its document there: its room is a moment away."""
+    return max((life.first.up_at if life.first is not None else 0.0, *standing[life].reads))
 
 
 def _there(life: Life, standing: Mapping[Life, Standing]) -> bool:
@@ -122,23 +146,25 @@ def heard_in_meeting(life: Life, absences: Sequence[Absence], standing: Mapping[
     if disturbed(meeting, standing) or not _there(life, standing):
         return
     if life.plan.kind is Kind.CONFERENCE:
-        yield from _heard_in_conference(life, [other for other in meeting.lives if _there(other, standing)], absences)
+        yield from _heard_in_conference(life, absences, standing)
     else:
-        yield from _heard_in_queue(life, absences)
+        yield from _heard_in_queue(life, absences, standing)
 
 
-def _heard_in_conference(life: Life, others: Sequence[Life], absences: Sequence[Absence]) -> Iterator[Listened]:
+def _heard_in_conference(
+    life: Life, absences: Sequence[Absence], standing: Mapping[Life, Standing]
+) -> Iterator[Listened]:
     """Each other one's tone, and never its own."""
     meeting, dialog = life.meeting, life.first
     assert meeting is not None
     assert dialog is not None
     ear = life.sounds["first"]
     over = left_at(meeting.leader.first) if meeting.leader.first is not None else 0.0
-    for other in others:
+    for other in meeting.lives:
         mouth = other.first
-        if other is life or mouth is None:
+        if other is life or mouth is None or not _there(other, standing):
             continue
-        begin = _settled(max(dialog.up_at, mouth.up_at), absences)
+        begin = _settled(max(_in_at(life, standing), _in_at(other, standing)), absences)
         end = min(left_at(dialog), left_at(mouth), over) - MARGIN_S
         frames = [frame for frame in ear.frames if begin <= frame[0] <= end]
         there = present([octets for _, octets in frames], other.plan.tone)
@@ -150,7 +176,7 @@ def _heard_in_conference(life: Life, others: Sequence[Life], absences: Sequence[
         yield Listened("silence where it spoke itself", (Gap(dialog.over_at, float(itself.sum() * FRAME_S)),))
 
 
-def _heard_in_queue(life: Life, absences: Sequence[Absence]) -> Iterator[Listened]:
+def _heard_in_queue(life: Life, absences: Sequence[Absence], standing: Mapping[Life, Standing]) -> Iterator[Listened]:
     """Who waits hears music; the two hear each other."""
     meeting, dialog = life.meeting, life.first
     assert meeting is not None
@@ -160,11 +186,14 @@ def _heard_in_queue(life: Life, absences: Sequence[Absence]) -> Iterator[Listene
     assert caller.first is not None
     assert agent is not None
     assert agent.first is not None
-    met_at = max(caller.first.up_at, agent.first.up_at)
+    met_at = max(_in_at(caller, standing), _in_at(agent, standing))
     ear = life.sounds["first"]
-    waits_until = left_at(dialog) if life.plan.role is Role.SECOND else met_at
-    if waits_until - dialog.up_at > MUSIC_S + FRAME_S:
-        yield Listened("music", tuple(_gaps_of_music(ear.heard, dialog.up_at, waits_until - MARGIN_S, absences)))
+    # They are joined as soon as both documents are there, maybe before a far end has learned that it was answered.
+    may_meet_at = max(standing[caller].reads[:1] + standing[agent].reads[:1], default=met_at)
+    waits_until = left_at(dialog) if life.plan.role is Role.SECOND else may_meet_at
+    waits_from = _in_at(life, standing)
+    if waits_until - waits_from > MUSIC_S + FRAME_S:
+        yield Listened("music", tuple(_gaps_of_music(ear.heard, waits_from, waits_until - MARGIN_S, absences)))
     if life.plan.role is not Role.SECOND:
         other = agent if life is caller else caller
         assert other.first is not None
@@ -185,7 +214,7 @@ def _gaps_of_music(heard: Sequence[Heard], begin: float, end: float, absences: S
 
 
 def _settled(joined_at: float, absences: Sequence[Absence]) -> float:
-    """From when sound is owed. A kill so soon after the last has come may have been before its document was read."""
+    """From when sound is owed. A kill so soon after the last has come may have been before it was in the room."""
     owed = joined_at + SETTLING_S
     for each in absences:
         if joined_at <= each.killed_at <= joined_at + SETTLING_S:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.support.sip_crowd import FRAME_S, on_one_beat
+from tests.support.sip_crowd import FRAME_S, LATE_FRAMES, on_one_beat
 from tests.support.sip_peer import media_of
 
 __all__ = [
@@ -120,6 +120,8 @@ class Sound:
     _socket: socket.socket | None = None
     _sequence: int = 7
     _timestamp: int = 7
+    _next_due: float = 0.0
+    """When the next packet of speech should leave, loop time."""
     _offset_s: float = 0.0
     """From the wall's time to the loop's."""
 
@@ -163,9 +165,17 @@ class Sound:
         self._timestamp += 800
 
     def slot(self) -> None:
-        """One packet of speech."""
-        number = len(self.sent)
-        self.sent.append(asyncio.get_running_loop().time())
+        """One packet of speech. Where the beat was held up for longer than it makes up for, what was never said is
+        silence, and the clock goes on through it (RFC 3550 section 5.1)."""
+        number, now = len(self.sent), asyncio.get_running_loop().time()
+        if not self.sent:
+            self._next_due = now
+        missed = int((now - self._next_due) / FRAME_S)
+        if missed > LATE_FRAMES:
+            self._timestamp += (missed - LATE_FRAMES) * SAMPLES
+            self._next_due += (missed - LATE_FRAMES) * FRAME_S
+        self._next_due += FRAME_S
+        self.sent.append(now)
         self._send(PCMA, self.tone or MAGIC + number.to_bytes(4, "big") + NOISE)
         self._timestamp += SAMPLES
 

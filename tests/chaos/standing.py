@@ -53,11 +53,13 @@ class Standing:
     unsettled: bool
     settled: bool
     """At a kill or more, whatever it was at others."""
+    reads: tuple[float, ...]
+    """When its customer answered what it was to do, loop times. After a kill it may be asked again."""
 
     @classmethod
-    def of(cls, life: Life, absences: Sequence[Absence]) -> Self:
+    def of(cls, life: Life, absences: Sequence[Absence], reads: Sequence[float]) -> Self:
         stood = {_stood(life, absence) for absence in absences}
-        return cls(_Stood.AWAY in stood, _Stood.UNSETTLED in stood, _Stood.SETTLED in stood)
+        return cls(_Stood.AWAY in stood, _Stood.UNSETTLED in stood, _Stood.SETTLED in stood, tuple(reads))
 
     @property
     def clean(self) -> bool:

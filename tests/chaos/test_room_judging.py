@@ -8,7 +8,14 @@ from tests.chaos.lives import Life, Meeting
 from tests.chaos.meetings import meeting
 from tests.chaos.phones import Ended, Phones
 from tests.chaos.plans import Kind, Plan, Role, Span
-from tests.chaos.room_judging import against_meeting, cut_short, disturbed, heard_in_meeting, wrong_stages
+from tests.chaos.room_judging import (
+    against_meeting,
+    came_too_late,
+    cut_short,
+    disturbed,
+    heard_in_meeting,
+    wrong_stages,
+)
 from tests.chaos.sound import FRAME_S, SERVERS, Heard, Sound
 from tests.chaos.standing import Absence, Standing
 from tests.chaos.tones import tone_packet
@@ -58,8 +65,8 @@ def conference(let_go_s: float = 1.1, stayer: Ended = Ended.THEIRS) -> tuple[Lif
     return lives
 
 
-def standing(*lives: Life, lost: Life | None = None) -> dict[Life, Standing]:
-    return {life: Standing(False, life is lost, life is not lost) for life in lives}
+def standing(*lives: Life, lost: Life | None = None, reads: tuple[float, ...] = ()) -> dict[Life, Standing]:
+    return {life: Standing(away=False, unsettled=life is lost, settled=life is not lost, reads=reads) for life in lives}
 
 
 def test_a_conference_that_went_by_its_rules() -> None:
@@ -97,6 +104,26 @@ def test_a_conference_hangs_on_its_chair_and_a_queue_on_everybody() -> None:
     caller, agent = plans(Kind.QUEUE, Role.CALLER, Role.AGENT)
     two = (party(caller, ended=Ended.THEIRS, over_at=OVER + 1), party(agent, ended=Ended.OURS, over_at=OVER))
     assert disturbed(met(*two), standing(*two, lost=two[0]))
+
+
+def test_whose_document_came_when_it_was_over_is_owed_no_room() -> None:
+    chair, stays, _ = lives = conference()
+    assert not came_too_late(stays, standing(*lives))
+    assert came_too_late(stays, standing(*lives, reads=(UP, OVER - 0.1)))
+    assert not came_too_late(chair, standing(*lives, reads=(UP, OVER - 0.1)))
+
+
+def test_a_queue_whose_order_nobody_knows_is_disturbed() -> None:
+    first, second, agent = plans(Kind.QUEUE, Role.CALLER, Role.SECOND, Role.AGENT)
+    lives = (
+        party(first, ended=Ended.THEIRS, over_at=OVER + 1),
+        party(second, ended=Ended.OURS, up_at=UP + 1, over_at=OVER + 2),
+        party(agent, ended=Ended.OURS, up_at=UP + 2, over_at=OVER),
+    )
+    queue = met(*lives)
+    assert not disturbed(queue, standing(*lives))
+    # The first one's document was asked for again, and came after the second one's.
+    assert disturbed(queue, standing(*lives) | standing(lives[0], reads=(UP + 1.5,)))
 
 
 def test_of_a_disturbed_one_nobody_is_let_go_before_anybody_has_left() -> None:

@@ -1,6 +1,10 @@
 """How gaps are counted: what a speaker or a listener is late with is nobody's gap."""
 
-from tests.chaos.sound import SERVERS, SILENCE, Gap, Heard, gaps_of_bridge, gaps_of_prompt
+import socket
+from itertools import pairwise
+
+from tests.chaos.sound import HEADER, SAMPLES, SERVERS, SILENCE, Gap, Heard, Sound, gaps_of_bridge, gaps_of_prompt
+from tests.support.sip_crowd import LATE_FRAMES
 
 BEAT = 0.02
 TRANSIT = 0.003
@@ -70,3 +74,23 @@ def test_a_prompt_stands_still_where_nothing_comes() -> None:
 def test_silence_is_no_prompt() -> None:
     came = [Heard(each.at, SILENCE if 40 <= each.number < 49 else SERVERS) for each in heard(beat(100))]
     assert lengths(list(gaps_of_prompt(came, 0.03))) == [0.2]
+
+
+async def test_what_a_speaker_had_no_time_to_say_is_silence_of_its_length() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(5.0)
+        mouth = Sound("127.0.0.1", hears=False, speaks=True)
+        mouth.open()
+        mouth.remote = ear.getsockname()
+        mouth.slot()
+        # As if the beat had been held up for half a second.
+        mouth._next_due -= 0.5
+        for _ in range(LATE_FRAMES + 1):
+            mouth.slot()
+        heads = [HEADER.unpack_from(ear.recv(2048)) for _ in range(LATE_FRAMES + 2)]
+        mouth.close()
+    assert [after[2] - before[2] for before, after in pairwise(heads)] == [1] * (LATE_FRAMES + 1)
+    skipped, *steady = [(after[3] - before[3]) // SAMPLES for before, after in pairwise(heads)]
+    assert 0.5 / BEAT - LATE_FRAMES - 1 <= skipped - 1 <= 0.5 / BEAT - LATE_FRAMES
+    assert steady == [1] * LATE_FRAMES
