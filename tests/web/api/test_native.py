@@ -56,4 +56,10 @@ async def test_a_change_that_is_not_stored_in_time(client: Client, monkeypatch: 
 
 async def test_nobody_is_let_in(client: Client) -> None:
     reply = await ask(client.app, "GET", "/v1/accounts")
-    assert reply.status == 401
+    assert (reply.status, reply.headers["www-authenticate"].split()[0]) == (401, "Basic")
+
+
+async def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
+    """RFC 9110 section 15.5.6."""
+    reply = await ask(client.app, "PATCH", "/v1/status", headers={"authorization": f"Bearer {client.token}"})
+    assert (reply.status, reply.headers["allow"]) == (405, "GET")

@@ -5,6 +5,7 @@ For the operator (Bearer token of `admin.token`) all of it, for an account (Basi
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -36,9 +37,10 @@ __all__ = ["create_native"]
 
 log = logging.getLogger(__name__)
 
-SERVICE_UNAVAILABLE = 503
-RETRY_AFTER_S = "1"
-"""For whoever is refused for load, for a disk in trouble, or because the server is about to leave."""
+HEADERS: Mapping[int, Mapping[str, str]] = MappingProxyType(
+    {401: {"WWW-Authenticate": 'Basic realm="offhook", Bearer realm="offhook"'}, 503: {"Retry-After": "1"}}
+)
+"""What goes with a status: how to say who one is (RFC 9110 section 15.5.2), when to come again."""
 MESSAGE_MOST_CHARS = 1000
 MISTAKES_MOST = 10
 """As many as are told at a time."""
@@ -95,9 +97,11 @@ async def status(caller: Admin) -> dict[str, Any]:
     }
 
 
-def _error(status_code: int, name: str, message: str) -> JSONResponse:
-    headers = {"Retry-After": RETRY_AFTER_S} if status_code == SERVICE_UNAVAILABLE else None
-    return JSONResponse({"error": {"name": name, "message": _sayable(message)}}, status_code, headers)
+def _error(
+    status_code: int, name: str, message: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> JSONResponse:
+    said = {"error": {"name": name, "message": _sayable(message)}}
+    return JSONResponse(said, status_code, {**HEADERS.get(status_code, {}), **headers})
 
 
 def _sayable(message: str) -> str:
@@ -132,7 +136,12 @@ def _mistake(entry: Mapping[str, Any]) -> str:
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     names = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    return _error(error.status_code, names.get(error.status_code, "http_error"), f"{error.detail}; see /openapi.json")
+    return _error(
+        error.status_code,
+        names.get(error.status_code, "http_error"),
+        f"{error.detail}; see /openapi.json",
+        error.headers or {},
+    )
 
 
 async def _storage_error(_request: Request, error: Exception) -> JSONResponse:
