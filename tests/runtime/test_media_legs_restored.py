@@ -1,16 +1,24 @@
 """Sessions that outlive a control process: what is heard of them once more, and what is said to the engine again."""
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.support.engine_binary import engine_binary
 from tests.support.media_scene import P1, P2, A, B, Scene
+from tests.support.rtp_peer import RtpPeer
 
 from offhook.call import commands as call
 from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
-from offhook.runtime.media_legs import MediaLeg
+from offhook.media import frames
+from offhook.runtime.media_legs import MediaLeg, MediaLegs
+from offhook.runtime.media_process import EngineConfig, MediaEngine
+from offhook.runtime.media_recordings import RecordingClosed, RecordingOrder
 
 
 def alive(session: int, *, playback: int = 0, recordings: tuple[int, ...] = ()) -> said.SessionAlive:
@@ -288,3 +296,94 @@ def test_who_is_to_be_alone_leaves_its_conference_or_its_partner() -> None:
     assert scene.line.sent == [do.Unbridge(a=do.SessionId(8), b=do.SessionId(7))]
     scene.legs.alone(other)
     assert len(scene.line.sent) == 1
+
+
+# ── with the engine itself ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Telling:
+    """What legs are told, and whoever waits for it."""
+
+    def __init__(self) -> None:
+        self.posted: list[happened.Event] = []
+        self._more = asyncio.Event()
+
+    def post(self, event: happened.Event) -> None:
+        self.posted.append(event)
+        self._more.set()
+
+    async def until(self, count: int) -> list[happened.Event]:
+        async with asyncio.timeout(10):
+            while len(self.posted) < count:
+                self._more.clear()
+                await self._more.wait()
+        return self.posted
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("arrived", [False, True])
+async def test_what_a_dead_process_wanted_is_done_once_whether_its_words_had_arrived_or_not(
+    tmp_path: Path, arrived: bool
+) -> None:
+    config = EngineConfig(
+        data_dir=tmp_path / "data", rtp_ports=(33_000, 33_099), threads=1, orphan_s=10, binary=engine_binary()
+    )
+    sound = (np.sin(np.arange(1600) * 440 * 2 * np.pi / 8000) * 10_000).astype(np.int16)
+    (tmp_path / "a.ohf").write_bytes(frames.prepare(sound))
+    first, telling, peer = MediaEngine(config, generation=1), Telling(), RtpPeer()
+    await first.start()
+    legs = MediaLegs(first, "127.0.0.1")
+    first.on_event = legs.handle
+    opened = asyncio.Event()
+    media = legs.open(A, telling.post, on_open=lambda _: opened.set(), on_lost=lambda _: None)
+    await opened.wait()
+    remote = do.SetRemote(
+        session=media.session, remote=peer.address, send_codec=do.Codec.PCMA, send_payload_type=8,
+        receive=(do.PayloadMap(payload_type=8, codec=do.Codec.PCMA),), send_events=101, receive_events=101,
+    )  # fmt: skip
+    legs.configure(media, remote)
+    heard = first.heard
+    if not arrived:
+        first.send = lambda _: None  # type: ignore[method-assign]
+    legs.play(media, P1, [str(tmp_path / "a.ohf")], 1)
+    legs.send_digits(media, call.RequestId(2), "7")
+    number, path = legs.recordings.new_number(), tmp_path / "r.wav"
+    order = RecordingOrder(number=number, media=media, path=str(path), both=True, on_closed=lambda _: None)
+    legs.recordings.begin(order)
+    facts = media.export()
+    first.on_event = lambda _: None
+    # Nothing of what is told from here on was acknowledged.
+    first.acknowledge = lambda _: None  # type: ignore[method-assign]
+    first.on_heard = lambda _: None
+    await first.leave()
+
+    second = MediaEngine(config, generation=2)
+    adopted = await second.start(keep_back=True)
+    assert adopted is not None
+    again = MediaLegs(second, "127.0.0.1", first_id=1000)
+    second.on_event = again.handle
+    closed: asyncio.Future[RecordingClosed] = asyncio.get_running_loop().create_future()
+    restored = again.restore(facts, A, telling.post, after=heard)
+    restored.remote = remote
+    again.recordings.restore(replace(order, media=restored, on_closed=closed.set_result))
+    again.expect(adopted.sessions)
+    second.release()
+    again.reconcile(adopted.sessions)
+    assert {type(each) for each in await telling.until(2)} == {happened.PlaybackEnded, happened.DigitsSent}
+    assert again.counts() == {"legs": 1, "playbacks": 0, "digits": 0, "recordings": 1}
+    ended = asyncio.Event()
+    again.close(restored, lambda _: ended.set())
+    await ended.wait()
+    reason = (await asyncio.wait_for(closed, 5)).reason
+    await second.stop()
+    assert len(telling.posted) == 2
+    assert reason == "closed"
+    packets = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            packets.append(await peer.receive(0.2))
+    peer.close()
+    assert sum(each.payload_type == 101 and each.marker for each in packets) == 1, "one key"
+    loud = [each for each in packets if each.payload_type == 8 and len(set(each.payload)) > 10]
+    assert len(loud) == 10, "the whole sound, once"
+    assert path.stat().st_size > 44
