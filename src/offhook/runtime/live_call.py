@@ -172,7 +172,10 @@ class LiveCall:
                 if (muted := self.legs.get(command.leg)) is not None:
                     self.services.media.mute(muted.media, command.muted)
             case do.PrepareSound():
-                self._work(self._prepare(command))
+                if (prepared := self.services.sounds.ready(command.sound)) is not None:
+                    self._prepared_sound(command, prepared)
+                else:
+                    self._work(self._prepare(command))
             case do.StartPlayback() | do.StopPlayback() | do.SendDigits():
                 self._sound(command)
             case do.StartRecording():
@@ -317,7 +320,10 @@ class LiveCall:
             prepared = await self._prepared(command.sound)
         except BadSource as error:
             self.post(happened.SoundFailed(request=command.request, detail=str(error)))
-            return
+        else:
+            self._prepared_sound(command, prepared)
+
+    def _prepared_sound(self, command: do.PrepareSound, prepared: PreparedSound) -> None:
         if prepared.warning:
             self.note("sound.warning", {"sound": sound_text(command.sound), "detail": prepared.warning})
         self.post(

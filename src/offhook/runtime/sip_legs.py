@@ -269,10 +269,11 @@ class SipLegs:
         if body is None:
             return
         leg.state = LegState.ANSWERED
+        leg.owner.post(LegAnswered(leg=leg.id))
+        # The engine is told before facts are written: what the caller is to hear next need not wait for that.
+        self._configure(leg)
         self.on_urgent(leg)
         self._driver.endpoint.answer(leg.session, body, now())
-        leg.owner.post(LegAnswered(leg=leg.id))
-        self._configure(leg)
         self._driver.pump()
 
     def _describe_to_caller(self, leg: SipLeg) -> Body | None:

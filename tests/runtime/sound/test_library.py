@@ -95,6 +95,20 @@ async def test_a_fresh_sound_is_not_asked_for(library: SoundLibrary, web: Web, c
     assert len(web.asked) == 2
 
 
+async def test_only_what_need_not_be_waited_for_is_ready(library: SoundLibrary, web: Web, clock: Clock) -> None:
+    assert library.ready(UrlSound(url=URL)) is None
+    assert library.ready(NamedSound(name="beep")) is None
+    web.fresh_s = 60
+    sounds = [UrlSound(url=URL), NamedSound(name="beep")]
+    made = [await library.prepare(sound) for sound in sounds]
+    assert [library.ready(sound) for sound in sounds] == made
+    clock.now += 61
+    assert [library.ready(sound) for sound in sounds] == [None, made[1]]
+    made[1].path.unlink()
+    assert library.ready(NamedSound(name="beep")) is None
+    assert library.ready(Silence(seconds=1)) is None
+
+
 async def test_many_calls_make_one_fetch_and_one_that_leaves_takes_nothing_away(
     library: SoundLibrary, web: Web
 ) -> None:

@@ -102,14 +102,20 @@ class SoundLibrary:
             case _:
                 raise BadSource(f"{type(sound).__name__} is no sound that is kept in a library")
 
+    def ready(self, sound: Sound) -> PreparedSound | None:
+        """A sound that need not be waited for; `None`: `prepare` it."""
+        match sound:
+            case UrlSound(url=url):
+                known = self._known.get(url)
+                return self._shelf.get(known.key) if known is not None and known.fresh_until > self._clock() else None
+            case NamedSound(name=name):
+                return self._shelf.get(_tone_key(name))
+            case _:
+                return None
+
     async def prepare_url(self, url: str) -> PreparedSound:
         """A file on a web server. Raises `BadSource`."""
-        known = self._known.get(url)
-        if known is not None and known.fresh_until > self._clock():
-            kept = self._shelf.get(known.key)
-            if kept is not None:
-                return kept
-        return await self._shared(url, lambda: self._fetch(url))
+        return self.ready(UrlSound(url=url)) or await self._shared(url, lambda: self._fetch(url))
 
     async def prepare_speech(self, speech: Speech) -> PreparedSound:
         """A text, spoken: `await sounds.prepare(Speech(text="Hello", language="en"))`. Raises `BadSource`."""
@@ -122,7 +128,7 @@ class SoundLibrary:
 
     async def prepare_tone(self, name: str) -> PreparedSound:
         """A tone of ours, such as `beep` or `ringback/se`. Raises `BadSource`."""
-        key = f"tone-{name.replace('/', '-')}"
+        key = _tone_key(name)
         kept = self._shelf.get(key)
         if kept is not None:
             return kept
@@ -236,3 +242,7 @@ class SoundLibrary:
         self._known.move_to_end(url)
         while len(self._known) > KNOWN_URLS:
             self._known.popitem(last=False)
+
+
+def _tone_key(name: str) -> str:
+    return f"tone-{name.replace('/', '-')}"
