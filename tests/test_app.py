@@ -29,7 +29,6 @@ from offhook.runtime import supervisor
 from offhook.runtime.media_legs import PORTS_REST_S
 from offhook.runtime.sip_driver import now
 from offhook.sip import events as sip
-from offhook.storage.prices import PriceListError
 from offhook.storage.records import call_by_id
 from offhook.storage.rows import CallRow
 from offhook.storage.store import Storage
@@ -334,16 +333,6 @@ async def test_sip_that_is_taken_says_what_to_do(folder: Path) -> None:
     async with party() as other:
         with pytest.raises(OSError, match="change sip_listen"):
             async with Server(settings(folder, sip_listen=f"udp:127.0.0.1:{other.address[1]}")):
-                raise AssertionError("it started")
-
-
-async def test_a_price_list_that_cannot_be_used_is_named(folder: Path) -> None:
-    for content, error in ((None, FileNotFoundError), ("+46,x,y\n", PriceListError)):
-        prices = folder / "prices.csv"
-        if content is not None:
-            prices.write_text(content)
-        with pytest.raises(error):
-            async with Server(settings(folder, price_list=prices)):
                 raise AssertionError("it started")
 
 
