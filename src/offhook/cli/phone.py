@@ -13,6 +13,7 @@ import typer
 
 from offhook.cli.connection import CliError, path, running, settings_of
 from offhook.cli.output import ConfigOption, JsonOption, log_to_stderr
+from offhook.runtime.garbage import collect_seldom
 from offhook.sip.errors import SyntaxFault
 from offhook.sip.uri import Uri
 
@@ -94,6 +95,7 @@ def _be(wanted: "PhoneRun") -> NoReturn:
     from offhook.runtime.media_process import EngineError
 
     log_to_stderr(logging.WARNING)
+    collect_seldom()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(run_phone(wanted))

@@ -12,7 +12,7 @@ import uvloop
 
 from offhook.cli.output import Unfailing, log_to_stderr
 from offhook.config import Settings, SettingsError, load_settings
-from offhook.runtime.garbage import collect_seldom, no_collections
+from offhook.runtime.garbage import collect_seldom
 from offhook.storage.keys import new_id, new_secret
 
 __all__ = ["serve"]
@@ -54,7 +54,6 @@ def serve(
             settings = load_settings(config, **given, bootstrap_account=credentials)
         elif settings.bootstrap_account is not None and settings.dev:
             credentials = f"{settings.bootstrap_account.id}:{settings.bootstrap_account.secret}"
-        no_collections()
         sys.setswitchinterval(SWITCH_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, credentials))
