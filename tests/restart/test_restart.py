@@ -64,7 +64,7 @@ async def test_a_menu_takes_keys_that_were_pressed_meanwhile(line: Line) -> None
         "timeout": 20,
         "next": line.on("/chosen", json.dumps({"play": line.serve("/b.wav", wav(tone(700, 1.0)))})),
     }
-    _, party = await line.talks(menu)
+    made, party = await line.talks(menu)
     ear = Ear(party)
     await until(lambda: len(ear.times) > 20)
     await party.voice.press("4")
@@ -76,6 +76,10 @@ async def test_a_menu_takes_keys_that_were_pressed_meanwhile(line: Line) -> None
     await party.voice.hears(tone(700, 1.0))
     await party.hung_up()
     assert len(line.got("/chosen")) == 1
+    await line.over(made)
+    told = await line.timeline(made)
+    assert [each["data"]["key"] for each in told if each["kind"] == "key.pressed"] == ["4", "2"], "each once"
+    assert [each["kind"] for each in told].count("leg.answered") == 1
 
 
 async def test_a_recording_has_no_hole(line: Line) -> None:

@@ -273,6 +273,18 @@ def test_two_whom_the_engine_has_not_joined_are_joined() -> None:
     assert scene.line.sent == [do.Bridge(a=do.SessionId(7), b=do.SessionId(8))]
 
 
+def test_two_whom_the_engine_has_joined_and_no_fact_are_parted() -> None:
+    scene = Restored(playing=[], sending=[])
+    other = bridged(scene, found=1)
+    scene.media.partner = other.partner = None
+    mine = replace(alive(7), bridged_with=do.SessionId(8))
+    theirs = replace(alive(8), bridged_with=do.SessionId(7))
+    scene.legs.reconcile([mine, theirs])
+    assert scene.line.sent == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8))], "once"
+    scene.legs.join(scene.media, other)
+    assert scene.line.last(do.Bridge) == do.Bridge(a=do.SessionId(7), b=do.SessionId(8)), "they may meet again"
+
+
 @pytest.mark.parametrize(
     ("known", "found", "left", "mix"),
     [(None, 0, [], None), (5, 5, [], 5), (None, 5, [5], None), (5, 0, [], None), (5, 6, [6], None)],

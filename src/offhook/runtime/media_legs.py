@@ -314,10 +314,23 @@ class MediaLegs:
             self.line.send(remote)
         if media.muted:
             self.line.send(engine.Mute(session=media.session, muted=True))
-        if partner is None or media.found_with == partner.session or not self._is_there(partner):
+        if partner is None:
+            self._part_again(media, there.bridged_with)
+            return
+        if media.found_with == partner.session or not self._is_there(partner):
             return
         if media.session < partner.session:  # of the two, one says it
             self.line.send(engine.Bridge(a=media.session, b=partner.session))
+
+    def _part_again(self, media: MediaLeg, found: int) -> None:
+        """Two whom the engine has joined and no fact of either: that they were parted was not said any more, or that
+        they were joined is not known. Nobody may hear the other meanwhile."""
+        other = self._sessions.get(found)
+        if other is None or other.partner is not None or not media.found_with:
+            return
+        for one in (media, other):
+            self._part_from_partner(one)
+        self.line.send(engine.Unbridge(a=media.session, b=other.session))
 
     def expect(self, found: Iterable[said.SessionAlive]) -> None:
         """Learn which restored sessions there are, what they play and whom they hear, before their calls go on: one who
