@@ -1,11 +1,14 @@
-"""What holds for every run of the tests: no media engine is left behind by any of them."""
+"""What holds for every run of the tests: no media engine is left behind by any of them. And where a server may live."""
 
 import os
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.engine_binary import engine_binary
 
 MARK = "RUN_OF_OFFHOOK_TESTS"
 """In the environment of all that a run starts, workers included: two runs on one machine do not meet."""
@@ -29,6 +32,15 @@ def left_engines(mark: str) -> list[int]:
         if f"{MARK}={mark}".encode() in words:
             found.append(int(entry.name))
     return found
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data directory for a server in this process. Its name is short, since the engine's socket lies in it; the
+    engine is that of this tree."""
+    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
+    with tempfile.TemporaryDirectory(prefix="offhook-") as made:
+        yield Path(made)
 
 
 def pytest_configure(config: pytest.Config) -> None:

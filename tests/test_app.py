@@ -5,9 +5,8 @@ import json
 import os
 import signal
 import socket
-import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -18,12 +17,11 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 from tests.support.customer import customer
-from tests.support.engine_binary import engine_binary
 from tests.support.ports import free_port
+from tests.support.settings_here import ACCOUNT, SECRET, settings_here
 from tests.support.sip_party import DEADLINE_S, Party, description, party
 
 from offhook.app import Server, local_address_towards, serve
-from offhook.config import Settings
 from offhook.flow.view import CallId
 from offhook.runtime import supervisor
 from offhook.runtime.media_legs import PORTS_REST_S
@@ -35,41 +33,15 @@ from offhook.storage.store import Storage
 
 pytestmark = pytest.mark.native
 
-ACCOUNT, SECRET = "u" + "0123456789abcdef" * 2, "a-secret-for-tests"
 CUSTOMER = f"Basic {b64encode(f'{ACCOUNT}:{SECRET}'.encode()).decode()}"
 FAR = "+46700000001"
 ENGINE_BACK_S = 10.0
-RTP_PORTS = 200
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A data directory with a short name: the engine's socket lies in it."""
-    with tempfile.TemporaryDirectory(prefix="offhook-") as made:
-        yield Path(made)
 
 
 @pytest.fixture(autouse=True)
-def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     # Whether calls are refused under load is tried in runtime/test_supervisor.py; here the machine may be busy.
     monkeypatch.setattr(supervisor, "REFUSE_ABOVE_S", 3600.0)
-
-
-def settings(folder: Path, **more: Any) -> Settings:
-    first = free_port() & ~1  # a corner of its own: servers side by side do not take each other's ports
-    return Settings(
-        **{
-            "data_dir": folder,
-            "http_listen": "127.0.0.1:0",
-            "sip_listen": "udp:127.0.0.1:0",
-            "bootstrap_account": f"{ACCOUNT}:{SECRET}",
-            "engine_orphan_s": 1,
-            "rtp_ports": f"{first}-{first + RTP_PORTS}",
-            "dev": True,
-            **more,
-        }
-    )
 
 
 class Caller:
@@ -137,7 +109,7 @@ class Caller:
 
 @asynccontextmanager
 async def running(folder: Path, **more: Any) -> AsyncIterator[tuple[Server, Caller]]:
-    async with Server(settings(folder, **more)) as server, aiohttp.ClientSession() as session:
+    async with Server(settings_here(folder, **more)) as server, aiohttp.ClientSession() as session:
         yield server, Caller(server, session)
 
 
@@ -290,7 +262,7 @@ async def test_a_server_that_drains_takes_nothing_new_and_says_the_end_of_what_i
 
 
 async def test_signals_are_handed_on_and_stop_nothing_by_themselves(folder: Path) -> None:
-    async with serve(settings(folder)) as (server, stop):
+    async with serve(settings_here(folder)) as (server, stop):
         assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(stop.wait(), DEADLINE_S)
@@ -323,7 +295,7 @@ async def test_a_start_that_fails_leaves_nothing_behind(folder: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match="set http_listen"):
-            async with Server(settings(folder, http_listen=f"127.0.0.1:{port}")):
+            async with Server(settings_here(folder, http_listen=f"127.0.0.1:{port}")):
                 raise AssertionError("it started")
     async with running(folder) as (server, _):
         assert server.not_ready() is None
@@ -332,7 +304,7 @@ async def test_a_start_that_fails_leaves_nothing_behind(folder: Path) -> None:
 async def test_sip_that_is_taken_says_what_to_do(folder: Path) -> None:
     async with party() as other:
         with pytest.raises(OSError, match="change sip_listen"):
-            async with Server(settings(folder, sip_listen=f"udp:127.0.0.1:{other.address[1]}")):
+            async with Server(settings_here(folder, sip_listen=f"udp:127.0.0.1:{other.address[1]}")):
                 raise AssertionError("it started")
 
 
@@ -362,15 +334,16 @@ def test_the_address_that_others_see_is_one() -> None:
 
 
 def test_what_sip_and_phones_are_told(folder: Path) -> None:
-    assert Server(settings(folder)).domain == "127.0.0.1"
-    assert Server(settings(folder, public_address="192.0.2.7")).domain == "192.0.2.7"
-    assert Server(settings(folder, sip_domain="voice.example", public_address="192.0.2.7")).domain == "voice.example"
-    wild = Server(settings(folder, dev=False, sip_listen="udp:0.0.0.0:0"))
+    assert Server(settings_here(folder)).domain == "127.0.0.1"
+    assert Server(settings_here(folder, public_address="192.0.2.7")).domain == "192.0.2.7"
+    named = settings_here(folder, sip_domain="voice.example", public_address="192.0.2.7")
+    assert Server(named).domain == "voice.example"
+    wild = Server(settings_here(folder, dev=False, sip_listen="udp:0.0.0.0:0"))
     assert not ip_address(wild.domain).is_unspecified
 
 
 def test_a_server_that_does_not_run_says_so(folder: Path) -> None:
-    assert Server(settings(folder)).not_ready() == "the server is starting or stopping"
+    assert Server(settings_here(folder)).not_ready() == "the server is starting or stopping"
 
 
 async def test_without_ports_for_sound_new_calls_are_refused_with_the_reason_until_some_are_free(folder: Path) -> None:

@@ -1,18 +1,16 @@
 """The parts of a server, put together for real: no door is open yet, settings reach them, and all of it stops."""
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.engine_binary import engine_binary
-from tests.support.ports import free_port
+from tests.support.settings_here import ACCOUNT, SECRET, settings_here
 
 from offhook import parts as module
 from offhook.call.care import OWN
-from offhook.config import Settings, SettingsError
+from offhook.config import SettingsError
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.verbs import NamedSound
 from offhook.flow.view import CallId, CallView, Direction
@@ -25,43 +23,16 @@ from offhook.storage.directory import utc_now
 from offhook.storage.prices import PriceListError
 from offhook.storage.records import events_after
 
-ACCOUNT, SECRET = "u" + "1" * 32, "S" * 32
 CALL = CallId("c" * 32)
 PLACE = Place(
     host="127.0.0.1", domain="voice.example", base_url=lambda: "http://voice.example", trunk_at=lambda _: None
 )
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A data directory with a short name: the engine's socket lies in it."""
-    with tempfile.TemporaryDirectory(prefix="offhook-") as made:
-        yield Path(made)
-
-
-@pytest.fixture(autouse=True)
-def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
-
-
-def settings(folder: Path, **more: Any) -> Settings:
-    first = free_port() & ~1
-    return Settings(
-        **{
-            "data_dir": folder,
-            "sip_listen": "udp:127.0.0.1:0",
-            "bootstrap_account": f"{ACCOUNT}:{SECRET}",
-            "engine_orphan_s": 1,
-            "rtp_ports": f"{first}-{first + 20}",
-            **more,
-        }
-    )
-
-
 @asynccontextmanager
 async def assembled(folder: Path, **more: Any) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
-        yield await assemble(settings(folder, **more), PLACE, stack)
+        yield await assemble(settings_here(folder, **more), PLACE, stack)
 
 
 async def test_they_run_without_a_door_and_stop_together(folder: Path) -> None:
@@ -77,7 +48,7 @@ async def test_they_run_without_a_door_and_stop_together(folder: Path) -> None:
 
 
 async def test_the_account_of_the_settings_is_made_once(folder: Path) -> None:
-    for secret in (SECRET, "T" * 32):
+    for secret in (SECRET, "another-secret-for-it"):
         async with assembled(folder, bootstrap_account=f"{ACCOUNT}:{secret}") as parts:
             assert [row.id for row in parts.storage.directory.accounts()] == [ACCOUNT]
             assert parts.storage.directory.authenticate(ACCOUNT, SECRET) is not None
@@ -107,7 +78,7 @@ async def test_sounds_of_settings_reach_the_calls_and_what_is_none_is_named(fold
 async def test_what_is_owed_is_tried_as_the_account_has_it_or_else_its_api(folder: Path) -> None:
     async with assembled(folder) as parts:
         directory = parts.storage.directory
-        policy = module._delivery_policies(directory, settings(folder, delivery_retry_s=7))
+        policy = module._delivery_policies(directory, settings_here(folder, delivery_retry_s=7))
         steady = policy(ACCOUNT, "elks")
         assert isinstance(steady, Steady)
         assert steady.every_s == 7, "46elks' policy, at the pace that the operator wants"

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import tempfile
 import wave
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 import pytest
 from tests.support.engine_binary import engine_binary
 from tests.support.indoors import PHONE, Exchange, exchange
+from tests.support.settings_here import ACCOUNT, settings_here
 from tests.support.sip_party import DEADLINE_S, DOMAIN
 
 from offhook.app import Server
 from offhook.cli.phone_run import PhoneRun, _Teller, run_phone
-from offhook.config import load_settings
 from offhook.flow.view import Cause
 from offhook.media.commands import Play
 from offhook.runtime import supervisor
@@ -28,28 +27,17 @@ from offhook.storage.store import Storage
 
 pytestmark = pytest.mark.native
 
-ACCOUNT, SECRET = "u" + "0123456789abcdef" * 2, "a-secret-for-tests"
 MENU = '{"play":"sound/beep","next":{"hangup":"reject"}}'
 WITHIN_S = 30.0
 
 
 @pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+async def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     """A server with one phone, whose own number plays a beep to whatever it dials."""
-    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
     # Whether calls are refused under load is tried in runtime/test_supervisor.py; here the machine may be busy.
     monkeypatch.setattr(supervisor, "REFUSE_ABOVE_S", 3600.0)
-    with tempfile.TemporaryDirectory(prefix="offhook-") as folder:
-        settings = load_settings(
-            data_dir=folder,
-            http_listen="127.0.0.1:0",
-            sip_listen="udp:127.0.0.1:0",
-            bootstrap_account=f"{ACCOUNT}:{SECRET}",
-            rtp_ports="28000-28399",
-            dev=True,
-        )
-        async with Server(settings) as running:
-            yield running
+    async with Server(settings_here(folder)) as running:
+        yield running
 
 
 def settings(server: Server, *, password: str | None = None, **more: object) -> PhoneSettings:

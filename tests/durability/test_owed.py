@@ -8,9 +8,8 @@ import os
 import random
 import signal
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from aiohttp import ClientError, web
 from sqlalchemy import select
 from standardwebhooks import Webhook
-from tests.support.engine_binary import engine_binary
 from tests.support.ports import free_port
 from tests.support.server import ACCOUNT, AS_ACCOUNT, Server, server
 from tests.support.sip_party import Party, party
@@ -38,14 +36,6 @@ KILLS = 4
 RETRY_S = 0.5
 POLL_S = 0.05
 FAR = "+46700000001"
-
-
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A data directory with a short name: the engine's socket lies in it."""
-    monkeypatch.setenv("OFFHOOK_MEDIA_BINARY", str(engine_binary()))
-    with tempfile.TemporaryDirectory(prefix="offhook-") as made:
-        yield Path(made)
 
 
 @pytest.fixture

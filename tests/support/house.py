@@ -12,13 +12,12 @@ from pathlib import Path
 
 from tests.support.calls import flow
 from tests.support.customer import Customer, customer
-from tests.support.ports import free_port
 from tests.support.rtp_party import RtpPeer, rtp_peer, spoken
+from tests.support.settings_here import ACCOUNT, settings_here
 from tests.support.sip_peer import SipPeer, Talk, media_of, sdp, sip_peer
 from tests.support.sound_checks import ALAW, Law, Samples, find, write_wav
 
 from offhook.app import Server
-from offhook.config import Settings
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.verbs import NumberTarget, Verb
 from offhook.flow.view import CallId
@@ -26,14 +25,12 @@ from offhook.runtime.switchboard import CallOrder
 
 __all__ = ["AMONG_OTHERS", "HEARD", "NOT_HEARD", "WITHIN_S", "House", "Phone", "running", "until"]
 
-ACCOUNT = "u" + "0123456789abcdef" * 2
 OURS = "+46101000001"
 HEARD, NOT_HEARD = 0.9, 0.35
 AMONG_OTHERS = 0.5
 """Of two voices at once each is seven tenths of the whole; a voice that is not there is a tenth."""
 WITHIN_S = 15.0
 POLL_S = 0.05
-RTP_PORTS = 200
 
 
 async def until(done: Callable[[], bool], seen: Callable[[], str]) -> None:
@@ -123,18 +120,8 @@ class House:
 @asynccontextmanager
 async def running() -> AsyncIterator[House]:
     """One, with a carrier and an application of its own."""
-    first = free_port() & ~1
     with tempfile.TemporaryDirectory(prefix="offhook-") as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            http_listen="127.0.0.1:0",
-            sip_listen="udp:127.0.0.1:0",
-            bootstrap_account=f"{ACCOUNT}:a-secret-for-tests",
-            engine_orphan_s=1,
-            rtp_ports=f"{first}-{first + RTP_PORTS}",
-            dev=True,
-        )
-        async with Server(settings) as server, customer() as app, AsyncExitStack() as stack:
+        async with Server(settings_here(Path(folder))) as server, customer() as app, AsyncExitStack() as stack:
             port = int(server.sip_addresses[0].rpartition(":")[2])
             carrier = await stack.enter_async_context(sip_peer(("127.0.0.1", port)))
             server._running.storage.directory.add_trunk(
