@@ -23,6 +23,7 @@ from offhook.flow.dialects.dialect import Reading
 from offhook.flow.verbs import NumberTarget
 from offhook.flow.view import CallId, CallView, Cause
 from offhook.parts import Parts, Place, assemble
+from offhook.runtime.live_call import LiveCall
 from offhook.runtime.restoring import (
     keep_sockets,
     kept_sockets,
@@ -220,7 +221,7 @@ class Server:
             await parts.book.flush()
         else:
             # What is promised to who asked must outlive us: that there is the call, and its hang-up hook.
-            await parts.services.keeper.durable(live)
+            await self._durable(live)
         return view
 
     async def give_up(self, order: web.CallOrder) -> CallView:
@@ -237,11 +238,26 @@ class Server:
 
     async def hang_up(self, call_id: CallId) -> bool:
         """End a live call."""
-        return self._running.switchboard.hang_up(call_id)
+        live = self._running.switchboard.live.get(call_id)
+        done = self._running.switchboard.hang_up(call_id)
+        if live is not None and done:
+            await self._durable(live)
+        return done
 
     async def change_call(self, call_id: CallId, wanted: Change) -> Objection | None:
-        """Change a live call, or say why not."""
-        return self._running.switchboard.change(call_id, wanted)
+        """Change a live call, or say why not. Whoever was told that it is changed relies on it: it is durable then."""
+        live = self._running.switchboard.live.get(call_id)
+        objection = self._running.switchboard.change(call_id, wanted)
+        if live is not None and objection is None:
+            await self._durable(live)
+        return objection
+
+    async def _durable(self, live: LiveCall) -> None:
+        """Wait until what a call is now would outlive us."""
+        if live.task.over:
+            await self._running.book.flush()
+        else:
+            await self._running.services.keeper.durable(live)
 
     async def wait_for_event(self, call_id: CallId, after: int, timeout_s: float, *, late: bool = False) -> None:
         """Wait for a timeline to grow beyond an entry, and for that to be durable."""

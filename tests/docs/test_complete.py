@@ -1,6 +1,8 @@
 """What exists is documented, and what is linked exists: settings, commands, routes, actions, files."""
 
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,8 @@ from offhook.web.api import (
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+MADE_UP = {"a/b.py", "tests/a/test_b.py", "app.py", "offhook.toml"}
+"""Names of the reader's files, or of none in particular."""
 
 
 def text(name: str) -> str:
@@ -161,6 +165,26 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     dead = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert dead == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    """A promise names the test that holds it; a test that was moved takes its name in the pages along."""
+    named = re.findall(r"`([\w.][\w./-]+\.(?:py|rs|case|toml)|tests/[\w/-]+)`", page.read_text(encoding="utf-8"))
+    missing = [
+        name
+        for name in {name.rstrip("/") for name in named} - MADE_UP
+        if not any(f"/{path}".endswith(f"/{name}") for path in our_files())
+    ]
+    assert missing == []
+
+
+@cache
+def our_files() -> frozenset[str]:
+    """Files and folders, from the root of the repository."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = {Path(line) for line in listed.splitlines()}
+    return frozenset(map(str, files | {folder for file in files for folder in file.parents}))
 
 
 def settings_files() -> list[tuple[Path, str]]:

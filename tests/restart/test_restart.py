@@ -146,3 +146,18 @@ async def test_both_killed_every_call_is_ended_at_its_far_ends(line: Line) -> No
     assert time.monotonic() - begun < ENDED_WITHIN_S
     await line.hook("/over")
     assert len(line.got("/over")) == 1
+
+
+async def test_a_change_that_was_answered_outlives_a_kill_at_once(line: Line) -> None:
+    """Who was told that a party is not heard any more relies on it."""
+    call, party = await line.talks({"ivr": "sound/music", "timeout": 30})
+    await line.noted(call, "verb.begun")
+    _, answer = await line.server.v1("POST", f"/calls/{call}", {"mute": 0})
+    assert answer["changed"] == "mute"
+    await killed_and_started(line)
+    assert [entry["kind"] for entry in await line.timeline(call)].count("leg.muted") == 1
+    _, answer = await line.server.v1("POST", f"/calls/{call}", {"hangup": True})
+    assert answer["changed"] == "hangup"
+    await killed_and_started(line)
+    await party.hung_up()
+    assert (await line.over(call))["state"] == "success"

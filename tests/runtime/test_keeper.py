@@ -178,6 +178,24 @@ async def test_who_waits_for_facts_makes_them_hurry_after_a_while(scene: Scene) 
     await asyncio.wait_for(waiting, 5)
 
 
+async def test_who_comes_during_a_commit_waits_for_the_next_one_and_not_for_ever(scene: Scene) -> None:
+    """Two changes of one call: the first one's end takes nothing from the second."""
+    thing = Thing("a")
+    first = asyncio.ensure_future(scene.keeper.durable(thing))
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    second = asyncio.ensure_future(scene.keeper.durable(thing))
+    await asyncio.sleep(0)
+    await scene.disk.commit()
+    async with asyncio.timeout(5):
+        await first
+    assert not second.done()
+    await scene.disk.commit()
+    async with asyncio.timeout(keeping.HOLD_MOST_S / 2):
+        await second
+    assert scene.disk.written == ["a", "a"]
+
+
 async def test_who_waits_for_something_that_ends_waits_for_that(scene: Scene) -> None:
     thing = Thing("a")
     waiting = asyncio.ensure_future(scene.keeper.durable(thing))

@@ -140,7 +140,8 @@ class Keeper:
             log.warning("facts.not_awaited")
         finally:
             hurry.cancel()
-            self._awaited.pop(kept, None)
+            if self._awaited.get(kept) is waiting:  # and not that of somebody who came later
+                del self._awaited[kept]
 
     def _await_no_more(self, kept: Kept) -> None:
         if (waiting := self._awaited.pop(kept, None)) is not None:

@@ -151,15 +151,18 @@ class Switchboard:
         return True
 
     def change(self, call: CallId, wanted: Change) -> Objection | None:
-        """Put a change on a live call's queue, unless there is an objection to it as the call stands now."""
+        """Change a live call, unless there is an objection to it as the call stands now."""
         live = self.live.get(call)
         if live is None:
             return Objection.CALL_OVER
+        # What came before is heard before: a party that has just gone is not muted, though that was answered.
+        live.task.settle()
         objection = live.call.objection(wanted)
         if objection is None:
             if isinstance(wanted, HangUp):
                 live.note("call.hangup_asked", {"cause": wanted.cause.value})
             live.post(wanted)
+            live.task.settle()
         return objection
 
     def view(self, call: CallId) -> CallView | None:
