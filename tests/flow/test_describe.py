@@ -5,7 +5,7 @@ from types import MappingProxyType
 from hypothesis import given, settings
 from tests.support.flows import flows, verbs_of_any_kind
 
-from offhook.flow.describe import describe_flow, describe_next, describe_verb
+from offhook.flow.describe import describe_flow, describe_verb
 from offhook.flow.program import Document, Flow, OutcomeKind, Step
 from offhook.flow.verbs import (
     Conference,
@@ -66,11 +66,6 @@ def test_what_only_some_say_is_shown_where_it_is_said() -> None:
     assert describe_verb(Conference(room="blue")) == (
         "conference room=blue muted=no beeps=both starts=yes ends=no wait=none max_parties=none"
     )
-
-
-def test_what_follows_is_a_flow_or_a_document() -> None:
-    assert describe_next(PAGE) == "POST https://app.example/next"
-    assert describe_next(Flow()) == "end"
 
 
 @settings(max_examples=50, deadline=None)

@@ -13,7 +13,7 @@ from offhook.flow.plain import TAGS, said_fields
 from offhook.flow.program import Document, Flow, Next, Step
 from offhook.flow.verbs import Verb
 
-__all__ = ["describe_flow", "describe_next", "describe_verb"]
+__all__ = ["describe_flow", "describe_verb"]
 
 _INDENT = "  "
 _BARE = re.compile(r"[^\s\"(),\[\]]+")
@@ -22,11 +22,6 @@ _BARE = re.compile(r"[^\s\"(),\[\]]+")
 def describe_flow(flow: Flow) -> str:
     """Lines without a trailing newline; an empty flow is `end`."""
     return "\n".join(_flow_lines(flow))
-
-
-def describe_next(following: Next) -> str:
-    """A flow as `describe_flow` has it; a document as its method and URL."""
-    return "\n".join(_next_lines(following))
 
 
 def describe_verb(verb: Verb) -> str:

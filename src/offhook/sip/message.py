@@ -440,21 +440,6 @@ class Response(_Head):
         self.version = version
         self.flaw = flaw
 
-    @property
-    def is_provisional(self) -> bool:
-        """1xx."""
-        return self.status < 200
-
-    @property
-    def is_success(self) -> bool:
-        """2xx."""
-        return 200 <= self.status < 300
-
-    @property
-    def is_final(self) -> bool:
-        """2xx to 6xx."""
-        return self.status >= 200
-
     def encode(self) -> bytes:
         """The octets to send, with the body's Content-Length in place of any that the headers hold."""
         return self._encode(f"{self.version} {self.status} {self.reason}")

@@ -4,7 +4,6 @@ Numbers go out without `+`, as in all of the service's samples; ids are UUIDs. W
 under exactly that name, whatever its case; what it does not name is not sent.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,7 +24,6 @@ __all__ = [
     "continued",
     "ended",
     "leg_sid",
-    "read_call_sid",
     "recorded",
     "status",
     "without_plus",
@@ -42,9 +40,6 @@ STATUS_NAMES = frozenset(
 )
 """Parameters of a status event that are ours to say; the customer's `optional` never takes their place."""
 
-_SID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})", re.IGNORECASE)
-
-
 # ── formats ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -56,12 +51,6 @@ def without_plus(text: str) -> str:
 def call_sid(identifier: CallId) -> str:
     """A call's id, which is its first leg's too, as a UUID."""
     return _dashed(identifier)
-
-
-def read_call_sid(text: str) -> CallId | None:
-    """What `call_sid` gave, in any case and with or without its dashes; `None` for anything else."""
-    found = _SID.fullmatch(text.strip())
-    return None if found is None else CallId("".join(found.groups()).lower())
 
 
 def leg_sid(identifier: CallId, number: int) -> str:
