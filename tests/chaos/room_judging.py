@@ -53,7 +53,7 @@ def disturbed(meeting: Meeting, standing: Mapping[Life, Standing]) -> bool:
     if meeting.leader.plan.kind is Kind.CONFERENCE:
         return False
     callers = [life for life in who if life.plan.role in (Role.CALLER, Role.SECOND)]
-    in_order = all(_in_at(a, standing) + MARGIN_S < _in_at(b, standing) for a, b in pairwise(callers))
+    in_order = all(_in_at(a, standing) + MARGIN_S < _soonest_in_at(b, standing) for a, b in pairwise(callers))
     return not in_order or any(came_too_late(life, standing) for life in who)
 
 
@@ -71,6 +71,11 @@ def came_too_late(life: Life, standing: Mapping[Life, Standing]) -> bool:
 def _in_at(life: Life, standing: Mapping[Life, Standing]) -> float:
     """When a party was connected and its document there: its room is a moment away."""
     return max((life.first.up_at if life.first is not None else 0.0, *standing[life].reads))
+
+
+def _soonest_in_at(life: Life, standing: Mapping[Life, Standing]) -> float:
+    """The same at the earliest: a far end may learn late that it was answered, and be in its room before."""
+    return min(standing[life].reads, default=_in_at(life, standing))
 
 
 def _there(life: Life, standing: Mapping[Life, Standing]) -> bool:
@@ -188,8 +193,7 @@ def _heard_in_queue(life: Life, absences: Sequence[Absence], standing: Mapping[L
     assert agent.first is not None
     met_at = max(_in_at(caller, standing), _in_at(agent, standing))
     ear = life.sounds["first"]
-    # They are joined as soon as both documents are there, maybe before a far end has learned that it was answered.
-    may_meet_at = max(standing[caller].reads[:1] + standing[agent].reads[:1], default=met_at)
+    may_meet_at = max(_soonest_in_at(caller, standing), _soonest_in_at(agent, standing))
     waits_until = left_at(dialog) if life.plan.role is Role.SECOND else may_meet_at
     waits_from = _in_at(life, standing)
     if waits_until - waits_from > MUSIC_S + FRAME_S:

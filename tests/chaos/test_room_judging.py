@@ -124,6 +124,9 @@ def test_a_queue_whose_order_nobody_knows_is_disturbed() -> None:
     assert not disturbed(queue, standing(*lives))
     # The first one's document was asked for again, and came after the second one's.
     assert disturbed(queue, standing(*lives) | standing(lives[0], reads=(UP + 1.5,)))
+    # Both documents came in one moment, and the second one's far end learned of it late.
+    both = standing(lives[0], reads=(UP + 0.5,)) | standing(lives[1], reads=(UP + 0.5,))
+    assert disturbed(queue, standing(*lives) | both)
 
 
 def test_of_a_disturbed_one_nobody_is_let_go_before_anybody_has_left() -> None:
