@@ -17,6 +17,9 @@ KINDS = ((Kind.CONFERENCE, 4), (Kind.QUEUE, 4), (Kind.DIDML, 2))
 THREE, SECOND, AGENT_FIRST, ORDERED_SHARE = 0.6, 0.3, 0.2, 0.3
 APART_S = (0.4, 1.2)
 """From one party's coming to the next one's."""
+LEAVES_BEFORE_S = 4
+"""How long before its end somebody leaves a conference at the most. Not a share of it: where a server is away for a
+minute, a BYE would be given up before it is back (RFC 3261 section 17.1.2, timer F)."""
 FOLLOWS_S = 1
 """The sound that who is left of a room hears before its end."""
 WAITING_S = 20
@@ -56,7 +59,7 @@ def meeting(seed: int, index: int, span: Span, share: float, loud_share: float) 
 
 def _party(common: Plan, role: Role, place: int, comes_s: float, chance: random.Random) -> Plan:
     ordered = chance.random() < ORDERED_SHARE
-    lasts_s = common.lasts_s
+    sooner_s = chance.randint(1, max(1, min(LEAVES_BEFORE_S, common.lasts_s - 1)))
     return replace(
         common,
         index=common.index + place,
@@ -64,7 +67,7 @@ def _party(common: Plan, role: Role, place: int, comes_s: float, chance: random.
         ordered=ordered,
         # Who is ordered has status events.
         told=not ordered and chance.random() < 0.8,
-        lasts_s=max(1, round(lasts_s * chance.uniform(0.3, 0.6))) if role is Role.LEAVER else lasts_s,
+        lasts_s=common.lasts_s - (sooner_s if role is Role.LEAVER else 0),
         rings_s=chance.choice((0.0, 0.05, chance.uniform(0.0, 0.5))),
         comes_s=comes_s,
         tone=place,

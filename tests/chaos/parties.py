@@ -59,12 +59,17 @@ async def in_room(life: Life, dialog: Dialog, sound: Sound, patience_s: float) -
             lambda: leader.over or leader.lost(loop.time()),
             2 * COMES_WITHIN_S + made.lasts_s + patience_s,
         )
-        # Let go, now that it is over; or, where nobody came who would end it, by itself.
-        await dialog.until_over(made.lasts_s if not leader.up else patience_s)
+        # Let go, now that it is over; or, where nobody left who would end it, by itself.
+        await dialog.until_over(patience_s / 2 if _hung_up(leader) else made.lasts_s)
     if not dialog.over:
         await dialog.hang_up()
     sound.hush()
     meeting.tell()
+
+
+def _hung_up(leader: Life) -> bool:
+    """Whether who ends the room did so, and was not lost or ended by the server after a kill."""
+    return leader.first is not None and leader.up and bool(leader.first.bye_at)
 
 
 async def _until(dialog: Dialog, done: Callable[[], bool], within_s: float) -> None:
