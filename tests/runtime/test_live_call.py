@@ -81,6 +81,14 @@ def kinds(timeline: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return [kind for kind, _ in timeline]
 
 
+async def gone(path: str) -> None:
+    """A file that nobody needs is deleted by a thread: wait until it is."""
+    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    while Path(path).exists():
+        assert asyncio.get_running_loop().time() < deadline, path
+        await asyncio.sleep(0.01)
+
+
 # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -333,7 +341,7 @@ async def test_a_recording_in_which_nobody_spoke_is_thrown_away(storage: Storage
         start = await Engine(x).asked(engine.StartRecording)
         Engine(x).recorded(start, voiced=50)
         await x.over()
-        assert not Path(start.path).exists()
+        await gone(start.path)
         assert (await x.row(view.id)).recordings == ()
 
 
@@ -348,7 +356,7 @@ async def test_what_a_call_keeps_for_itself_is_played_back_and_goes_with_it(stor
         assert Path(start.path).exists()
         Engine(x).played(play)
         await x.over()
-        assert not Path(start.path).exists()
+        await gone(start.path)
 
 
 async def test_what_a_call_had_for_itself_can_become_the_customers(storage: Storage) -> None:
@@ -379,8 +387,8 @@ async def test_a_second_recording_under_a_name_takes_the_place_of_the_first(stor
         second = await ours.asked(engine.StartRecording, 2)
         ours.recorded(second)
         await x.over()
-        assert not Path(first.path).exists()
-        assert not Path(second.path).exists()
+        await gone(first.path)
+        await gone(second.path)
 
 
 async def test_what_is_lost_cannot_change_hands(storage: Storage) -> None:
@@ -407,7 +415,7 @@ async def test_what_is_kept_after_the_end_goes_at_once(storage: Storage) -> None
         x.board.live[x.only_call].task.abandon()
         Engine(x).recorded(start, reason=said.RecordingEnd.CLOSED)
         await x.over()
-        assert not Path(start.path).exists()
+        await gone(start.path)
 
 
 async def test_a_recording_survives_the_engine(storage: Storage) -> None:
