@@ -43,6 +43,10 @@ class Restored(Scene):
         self.media.on_lost = lambda media: self.told.append(("lost", media))
         self.line.heard = 11
 
+    def told_engine(self) -> list[do.Command]:
+        """What the engine was told, but for what it is told of every session: whether it is muted."""
+        return [each for each in self.line.sent if not isinstance(each, do.Mute)]
+
     def played(self, playback: int, reason: said.PlaybackEnd = said.PlaybackEnd.FINISHED) -> None:
         self.line.tell(
             said.PlaybackEnded(
@@ -74,7 +78,7 @@ def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
     scene = Restored(sending=[])
     scene.legs.expect([alive(7, playback=1)])
     scene.legs.reconcile([alive(7, playback=1)])
-    assert (scene.line.sent, scene.posted) == ([], [])
+    assert (scene.told_engine(), scene.posted) == ([], [])
     scene.played(1)
     assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
 
@@ -155,8 +159,9 @@ def test_what_facts_tell_of_and_the_engine_was_never_told_is_said(told: bool) ->
         found[1] = replace(found[1], bridged_with=media.session)
     scene.legs.expect(found)
     scene.legs.reconcile(found)
-    mute, bridge = do.Mute(session=media.session, muted=True), do.Bridge(a=media.session, b=other.session)
-    assert scene.line.sent == ([] if told else [media.remote, mute, bridge])
+    mutes = [do.Mute(session=media.session, muted=not told), do.Mute(session=other.session, muted=False)]
+    assert scene.line.all(do.Mute) == mutes, "the engine cannot tell"
+    assert scene.told_engine() == ([] if told else [media.remote, do.Bridge(a=media.session, b=other.session)])
 
 
 def test_a_session_that_nobody_knows_is_closed() -> None:
@@ -207,7 +212,7 @@ def test_a_recording_goes_on_and_its_end_is_told_and_one_that_ended_unheard_is_c
         (tmp_path / f"{number}.wav").write_bytes(bytes(44))
     scene.legs.reconcile([alive(7, recordings=(9,))])
     assert [each.duration_ms for each in scene.closings] == [0]
-    assert scene.line.sent == []
+    assert scene.told_engine() == []
     scene.line.tell(
         said.RecordingEnded(
             recording=do.RecordingId(9), session=scene.media.session, reason=said.RecordingEnd.STOPPED,
@@ -228,7 +233,7 @@ def test_a_recording_that_never_began_begins(tmp_path: Path, paused: bool) -> No
         max_ms=2500, silence_ms=0,
     )  # fmt: skip
     pause = do.PauseRecording(recording=do.RecordingId(9), paused=True)
-    assert scene.line.sent == [begun, pause][: 1 + paused]
+    assert scene.told_engine() == [begun, pause][: 1 + paused]
     assert scene.closings == []
 
 
@@ -237,7 +242,7 @@ def test_a_recording_that_was_to_stop_is_stopped_and_does_not_begin(tmp_path: Pa
     recorded(scene, 8, tmp_path / "8.wav", stopping=True)
     recorded(scene, 9, tmp_path / "9.wav", stopping=True)
     scene.legs.reconcile([alive(7, recordings=(9,))])
-    assert scene.line.sent == [do.StopRecording(recording=do.RecordingId(9))]
+    assert scene.told_engine() == [do.StopRecording(recording=do.RecordingId(9))]
     assert [(each.reason, each.duration_ms) for each in scene.closings] == [("closed", 0)]
 
 
@@ -280,7 +285,7 @@ def test_two_whom_the_engine_has_joined_and_no_fact_are_parted() -> None:
     mine = replace(alive(7), bridged_with=do.SessionId(8))
     theirs = replace(alive(8), bridged_with=do.SessionId(7))
     scene.legs.reconcile([mine, theirs])
-    assert scene.line.sent == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8))], "once"
+    assert scene.told_engine() == [do.Unbridge(a=do.SessionId(7), b=do.SessionId(8))], "once"
     scene.legs.join(scene.media, other)
     assert scene.line.last(do.Bridge) == do.Bridge(a=do.SessionId(7), b=do.SessionId(8)), "they may meet again"
 

@@ -312,8 +312,8 @@ class MediaLegs:
         remote, partner = media.remote, media.partner
         if remote is not None and (there.remote is None or there.direction is not remote.direction):
             self.line.send(remote)
-        if media.muted:
-            self.line.send(engine.Mute(session=media.session, muted=True))
+        # The engine tells nobody whom it has muted, and may have heard more or less than the facts know.
+        self.line.send(engine.Mute(session=media.session, muted=media.muted))
         if partner is None:
             self._part_again(media, there.bridged_with)
             return
