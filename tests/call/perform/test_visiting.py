@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.calls import A, PlainWords, World, incoming, outgoing
+from tests.support.calls import A, PlainWords, World, flow, incoming, outgoing
 
 from offhook.call.call import Call
 from offhook.call.commands import (
@@ -16,10 +16,10 @@ from offhook.call.commands import (
     TakeCaller,
     VisitId,
 )
-from offhook.call.events import LegAnswered, RoomEnd, RoomJoined, RoomLeft, RoomWaits
+from offhook.call.events import GoOn, LegAnswered, RoomEnd, RoomJoined, RoomLeft, RoomWaits
 from offhook.call.perform.cast import performer_for
 from offhook.flow.document import Document
-from offhook.flow.verbs import Conference, Enqueue, Hangup, TakeFromQueue, Verb
+from offhook.flow.verbs import Conference, Enqueue, Hangup, Pause, TakeFromQueue, Verb
 
 V = VisitId(1)
 VERBS = [Conference(room="r"), Enqueue(queue="q"), TakeFromQueue(queue="q")]
@@ -62,6 +62,19 @@ def test_who_never_entered_need_not_leave(verb: Verb) -> None:
     world = incoming(verb)
     world.ends(A)
     assert world.all(LeaveRoom) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_who_goes_on_elsewhere_leaves_the_room_if_they_ever_came(verb: Verb) -> None:
+    there = outgoing(verb)
+    there.new()
+    assert there.tell(GoOn(to=flow(Pause(seconds=1.0))))[0] == LeaveRoom(visit=V)
+    on_the_way = incoming(verb)
+    on_the_way.new()
+    on_the_way.tell(GoOn(to=flow(Pause(seconds=1.0))))
+    assert on_the_way.all(LeaveRoom) == []
+    for world in (there, on_the_way):
+        assert world.results == [("failed", "changed")]
 
 
 @pytest.mark.parametrize("verb", VERBS)
