@@ -255,7 +255,8 @@ class Phones(SipCrowd):
     """Requests in dialogs that nobody here has."""
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if data.strip():
+        # The port behind one of sound's is where its reports go (RFC 3550 section 11); it may be ours.
+        if data[:1].isalpha():
             message = parse(data, addr)
             dialog = self.dialogs.get(message.call_id)
             if dialog is not None:
