@@ -122,6 +122,11 @@ class Server:
         """The doors: SIP, then HTTP."""
         settings = self.settings
         kept = {} if parts.before.adopted is None else await kept_sockets(parts.engine)
+        web = create_web(self, parts.storage, settings, parts.prices)
+        listen = settings.http_listen
+        door = f"http:{host_port((listen.host, listen.port))}"
+        http = HttpServer(web, listen.host, listen.port, kept=kept.pop(door, None))
+        stack.callback(http.listening.close)
         ways = parts.driver.bind(
             [ListenAddress(transport=a.transport, host=a.host, port=a.port) for a in settings.sip_listen],
             configure=lambda ways: EndpointConfig(
@@ -134,19 +139,18 @@ class Server:
             kept=kept,
             parts=parts.before.found.sip_parts(),
         )
-        self._go_on(parts)
+        doors = {**parts.driver.sockets.listening, door: http.listening}
+        self._go_on(parts, doors)
         watchdog = Watchdog(
             live=parts.switchboard.live, services=parts.services, driver=parts.driver, line=parts.engine
         )
         watching = asyncio.ensure_future(_watched(watchdog))
         stack.callback(watching.cancel)
         await parts.driver.begin()
-        await keep_sockets(parts.engine, parts.driver.sockets.listening, kept)
+        await keep_sockets(parts.engine, doors, kept)
         stack.callback(parts.services.keeper.close)
         stack.callback(parts.services.keeper.flush)
         self.sip_addresses = tuple(f"{way.transport}:{host_port(way.local)}" for way in ways)
-        web = create_web(self, parts.storage, settings, parts.prices)
-        http = HttpServer(web, settings.http_listen.host, settings.http_listen.port)
         self.http_address = await http.start()
         stack.push_async_callback(http.stop)
         stack.push_async_callback(web.leave)
@@ -160,7 +164,7 @@ class Server:
         stack.callback(warming.cancel)
 
     @staticmethod
-    def _go_on(parts: Parts) -> None:
+    def _go_on(parts: Parts, doors: Mapping[str, socket.socket]) -> None:
         """Take up the calls of the last server, before anybody is listened to again."""
         before = parts.before
         alive = None if before.adopted is None else before.adopted.sessions
@@ -173,7 +177,7 @@ class Server:
 
         def again() -> None:
             parts.services.media.engine_up()
-            task = asyncio.ensure_future(keep_sockets(parts.engine, parts.driver.sockets.listening))
+            task = asyncio.ensure_future(keep_sockets(parts.engine, doors))
             parts.tasks.add(task)
             task.add_done_callback(parts.tasks.discard)
 

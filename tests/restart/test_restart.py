@@ -15,6 +15,8 @@ from tests.support.line import Line, pairs
 from tests.support.sound_checks import RATE
 
 ENDED_WITHIN_S = 5.0
+WAITED_S = 0.5
+ANSWERED_WITHIN_S = 10.0
 
 
 async def test_a_prompt_goes_on_and_what_follows_it_follows(line: Line) -> None:
@@ -103,6 +105,15 @@ async def test_a_recording_has_no_hole(line: Line) -> None:
     loud = np.abs(heard[: len(heard) // 160 * 160].reshape(-1, 160)).mean(axis=1) > 1000
     quiet = [len(list(run)) for is_loud, run in itertools.groupby(loud[loud.argmax() :]) if not is_loud]
     assert max(quiet[:-1] or [0]) * BEAT_S < GAP_MOST_S
+
+
+async def test_a_request_that_came_meanwhile_is_answered(line: Line) -> None:
+    await line.server.kill()
+    asked = asyncio.ensure_future(line.ok("GET", "/me"))
+    done, _ = await asyncio.wait({asked}, timeout=WAITED_S)
+    assert not done, "refused, where it might have waited"
+    await line.server.start()
+    assert (await asyncio.wait_for(asked, ANSWERED_WITHIN_S))["currency"]
 
 
 async def test_calls_that_were_being_set_up_are_ended_properly(line: Line) -> None:

@@ -46,6 +46,21 @@ async def test_a_taken_port_says_what_to_do() -> None:
     await server.stop()
 
 
+async def test_a_request_that_came_while_nobody_was_there_is_answered_by_the_next() -> None:
+    first = HttpServer(APPLICATION, "127.0.0.1", 0)
+    base = await first.start()
+    kept = first.listening.dup()
+    await first.stop()
+    host, port = kept.getsockname()
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+    next_one = HttpServer(APPLICATION, host, port, kept=kept)
+    assert await next_one.start() == base
+    assert (await asyncio.wait_for(reader.read(), DEADLINE_S)).endswith(b"hello")
+    writer.close()
+    await next_one.stop()
+
+
 def test_addresses_as_urls_write_them() -> None:
     assert host_port(("127.0.0.1", 80)) == "127.0.0.1:80"
     assert host_port(("::1", 80)) == "[::1]:80"

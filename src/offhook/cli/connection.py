@@ -34,6 +34,9 @@ __all__ += ["the_running"]
 
 TIMEOUT_S = 90.0
 """Longer than the server waits for the next entry of a timeline."""
+ALIVE_WITHIN_S = 3.0
+"""A server answers at once. Where none is, but its media engine waits for the next one, a connection is made all the
+same."""
 
 
 class CliError(Exception):
@@ -148,7 +151,7 @@ def running(settings: Settings) -> Connection | None:
     for url in dict.fromkeys(filter(None, (announced(settings.data_dir), settings.http_local))):
         server = _Http(url, secret)
         try:
-            status, _ = server.ask("GET", "/v1/status", b"")
+            status, _ = server.ask("GET", "/v1/status", b"", within_s=ALIVE_WITHIN_S)
         except NotRunning:
             continue
         if status not in (401, 404):  # else somebody else's server, or no Offhook at all
@@ -163,12 +166,12 @@ class _Http:
         self._base = base
         self._token = token
 
-    def ask(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+    def ask(self, method: str, target: str, body: bytes, *, within_s: float = TIMEOUT_S) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self._base + target, body or None, headers, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=TIMEOUT_S) as answer:
+            with opener.open(request, timeout=within_s) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -38,21 +38,12 @@ def host_port(address: tuple[str, int]) -> str:
 class HttpServer:
     """Listens as soon as it is made, so that a taken port is known before anything else is promised."""
 
-    def __init__(self, application: Any, host: str, port: int) -> None:
-        """Raises OSError whose text says what to do."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((host, port))
-            self._socket.listen(BACKLOG)
-        except OSError as error:
-            self._socket.close()
-            raise OSError(
-                error.errno,
-                f"cannot listen on {host_port((host, port))} for HTTP ({error.strerror}); "
-                "another server may be running: stop it, or set http_listen to another port",
-            ) from error
+    def __init__(self, application: Any, host: str, port: int, *, kept: socket.socket | None = None) -> None:
+        """`kept`: what an earlier process listened with, where requests have waited.
+
+        Raises OSError whose text says what to do.
+        """
+        self._socket = _listening(host, port) if kept is None else kept
         config = uvicorn.Config(
             application,
             http=_Limited,
@@ -64,6 +55,11 @@ class HttpServer:
         )
         self._server = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def listening(self) -> socket.socket:
+        """What requests come to; another process may hold it too."""
+        return self._socket
 
     async def start(self) -> str:
         """Serve; returns the base URL."""
@@ -83,6 +79,22 @@ class HttpServer:
         self._server.force_exit = True
         if self._task is not None:
             await self._task
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise OSError(
+            error.errno,
+            f"cannot listen on {host_port((host, port))} for HTTP ({error.strerror}); "
+            "another server may be running: stop it, or set http_listen to another port",
+        ) from error
+    return made
 
 
 class _Limited(HttpToolsProtocol):
