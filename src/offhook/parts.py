@@ -163,6 +163,7 @@ async def assemble(settings: Settings, place: Place, stack: AsyncExitStack) -> P
     switchboard.on_registration.append(trunks.heard)
     driver.on_event = switchboard.handle
     supervisor = _supervisor(settings, storage, driver, engine, media)
+    supervisor.on_clock_set = switchboard.keep_all
     keep_facts(services, engine, driver)
     return Parts(
         storage, engine, driver, switchboard, supervisor, trunks, book, outbox, prices, services, speech, before

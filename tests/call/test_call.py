@@ -29,6 +29,7 @@ from offhook.call.events import (
     LegAnswered,
     LegEnded,
     LegProgress,
+    Now,
     Tariff,
 )
 from offhook.flow.limits import MAX_STEPS_WITHOUT_WAIT
@@ -313,6 +314,28 @@ def test_a_clock_that_jumps_changes_no_duration(jump_s: float) -> None:
     call = world.call
     call.handle(HangUp(cause=Cause.NORMAL), world.now._replace(wall=world.now.wall + jump_s))
     assert call.view().duration_s == 10
+
+
+def test_a_clock_that_is_set_back_lets_no_call_be_answered_or_ended_before_it_began() -> None:
+    for answered in (True, False):
+        world = outgoing(PLAY, answered=False)
+        world.placed(A)
+        call, set_back = world.call, Now(world.now.mono + 5.0, world.now.wall - 7200.0)
+        if answered:
+            call.handle(LegAnswered(leg=A), set_back)
+        call.handle(HangUp(cause=Cause.NORMAL), set_back._replace(mono=set_back.mono + 10.0))
+        view = call.view()
+        assert view.created <= (view.start or view.created) <= (view.end or view.created)
+        assert view.duration_s == (10 if answered else None)
+
+
+def test_an_export_goes_by_the_wall_clock_as_it_is_now() -> None:
+    world = outgoing(start=ask(), answered=False, ring_timeout=30)
+    world.after(10)
+    was_set = world.now._replace(wall=world.now.wall + 7200.0)
+    data = json.loads(json.dumps(world.call.export(was_set)))
+    again = Call.restore(data, PlainWords(), was_set._replace(mono=7.0))
+    assert again.poll_deadline() == pytest.approx(7.0 + 20.0)
 
 
 def test_a_call_may_last_so_long_from_its_answer() -> None:

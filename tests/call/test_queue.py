@@ -20,6 +20,7 @@ from offhook.call.room import (
     Join,
     Part,
     RoomCommand,
+    RoomNote,
     Stays,
     Tell,
 )
@@ -260,6 +261,15 @@ def test_the_log_says_who_was_taken_by_whom_and_after_how_long() -> None:
     ]  # fmt: skip
     (taken,) = [each.data for each in queue.said if getattr(each, "kind", "") == "queue.taken"]
     assert taken == {"call": ANN.call, "leg": 0, "by": CARL.call, "waited_s": 42}
+
+
+def test_a_wall_clock_that_is_set_makes_nobody_wait_longer() -> None:
+    queue = Watched.queue().room
+    queue.handle(Came(guest=ANN, wish=waiting()), Now(0.0, 7200.0))
+    queue.handle(Came(guest=CARL, wish=taking()), Now(42.0, 42.0))
+    said = [queue.poll_command() for _ in range(10)]
+    (taken,) = [each.data for each in said if isinstance(each, RoomNote) and each.kind == "queue.taken"]
+    assert taken["waited_s"] == 42
 
 
 def test_an_export_is_of_this_version_and_holds_together() -> None:

@@ -21,6 +21,9 @@ from offhook.storage.store import Storage
 BRIDGED = json.dumps({"connect": "+46700000002"})
 
 
+CLOCKS_READ_WITHIN_S = 0.05
+
+
 def through_json(fact: Fact) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(json.dumps(fact.data))
     return read
@@ -44,6 +47,17 @@ def taken_up(x: Exchange, data: dict[str, Any]) -> LiveCall:
     return live
 
 
+def alike(a: Any, b: Any) -> bool:
+    """The same; moments are told by two clocks, which are never read at the same instant."""
+    if isinstance(a, float):
+        return isinstance(b, float) and abs(a - b) < CLOCKS_READ_WITHIN_S
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(alike, a, b))
+    return bool(a == b)
+
+
 async def test_a_bridge_goes_on_and_ends_as_it_would_have(storage: Storage) -> None:
     async with exchange(storage) as x:
         view = x.dial(BRIDGED, hangup_hook="http://app.example/over")
@@ -60,7 +74,7 @@ async def test_a_bridge_goes_on_and_ends_as_it_would_have(storage: Storage) -> N
         assert (first.state, second.state) == (LegState.ANSWERED, LegState.ANSWERED)
         assert first.media.partner is second.media
         again = through_json(call_fact(live))
-        assert {**again, "call": None, "heard": 0} == {**through_json(fact), "call": None, "heard": 0}
+        assert alike({**again, "call": None, "heard": 0}, {**through_json(fact), "call": None, "heard": 0})
         live.resume(None)
         x.far.endpoint.hang_up(onward.session, now())
         x.far.say()

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 import wave
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -401,6 +402,19 @@ async def test_ports_that_another_program_holds_are_passed_over(tmp_path: Path) 
             assert (await opened(engine, ear, S1))[1] not in held
         finally:
             await engine.stop()
+
+
+async def test_a_later_control_process_is_the_newer_one_though_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = MediaEngine(config(tmp_path))
+    await first.start()
+    await first.leave()
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    second = MediaEngine(config(tmp_path))
+    assert await second.start() is not None, "it was adopted"
+    await second.stop()
 
 
 async def test_a_new_control_process_finds_calls_sounding_and_hears_what_it_missed(

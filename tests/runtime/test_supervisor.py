@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.sip_party import DEADLINE_S, Party, description, party
 
 from offhook.runtime import supervisor as module
 from offhook.runtime import wellness
+from offhook.runtime.settled_clock import SettledClock
 from offhook.runtime.sip_driver import now
 from offhook.runtime.supervisor import (
     REFUSE_ABOVE_BYTES,
@@ -318,6 +320,36 @@ async def test_a_fault_in_a_look_is_followed_by_another_look(storage: Storage, m
             await asyncio.wait_for(well.wait(), DEADLINE_S)
         finally:
             supervisor.stop()
+
+
+async def test_a_wall_clock_that_is_set_is_noticed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with party() as server:
+        supervisor = watched(server, storage)
+        monkeypatch.setattr(module, "TICK_S", 0.001)
+        was_set = asyncio.Event()
+        supervisor.on_clock_set = was_set.set
+        real = time.time
+        supervisor.start()
+        try:
+            monkeypatch.setattr(time, "time", lambda: real() + 86_400.0)
+            await asyncio.wait_for(was_set.wait(), DEADLINE_S)
+        finally:
+            supervisor.stop()
+
+
+async def test_nothing_is_deleted_by_a_clock_that_was_just_set(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with party() as server:
+        supervisor = watched(server, storage)
+        path = keep(storage, 1, expired=False)
+        await storage.writer.flush()
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + 100 * 86_400.0)
+        assert await supervisor.remove_expired() == 0
+        assert path.exists()
+        supervisor._clock = SettledClock(time.monotonic(), time.time())
+        assert await supervisor.remove_expired() == 1, "a clock that has stood so is believed"
 
 
 async def test_who_has_stopped_watching_measures_no_more(storage: Storage) -> None:

@@ -37,7 +37,7 @@ def test_step_8_a_binding_is_kept_and_told_with_its_time() -> None:
     assert changed.aor == AOR
     (binding,) = changed.bindings
     assert (str(binding.contact), binding.hop, binding.user_agent) == ("sip:phone@192.0.2.9:5070", HOP, "Desk 1")
-    assert binding.expires_at == bench.now.wall + 120
+    assert binding.expires_at == bench.now.mono + 120
     assert contacts(bench) == ["sip:phone@192.0.2.9:5070"]
 
 
@@ -174,3 +174,16 @@ def test_an_expiry_that_a_refresh_moved_removes_nothing_early() -> None:
     bench.pass_time(30)
     assert bench.one(BindingsChanged).bindings == ()
     assert statuses(bench.sent()) == []
+
+
+@pytest.mark.parametrize("jump_s", [7200.0, -7200.0])
+def test_a_wall_clock_that_is_set_takes_nobody_away_and_keeps_nobody(jump_s: float) -> None:
+    bench = Bench()
+    register(bench, "Contact: <sip:phone@192.0.2.9>\nExpires: 120\n")
+    bench.wall += jump_s
+    bench.pass_time(100)
+    assert contacts(bench) == ["sip:phone@192.0.2.9"]
+    answer = register(bench, "", cseq=2)
+    assert answer.headers.all("Contact") == ["<sip:phone@192.0.2.9>;expires=20"]
+    bench.pass_time(21)
+    assert contacts(bench) == []

@@ -158,3 +158,23 @@ def test_the_bindings_of_a_phone_can_be_kept_apart() -> None:
     bench.mono += 7300
     bench.endpoint.handle_timer(bench.now)
     assert bench.endpoint.lookup(event.aor, bench.now) == ()
+
+
+def test_an_export_goes_by_the_wall_clock_as_it_is_now() -> None:
+    """Not as it was at the last input: it may have been set since, and nobody says so before a restart."""
+    bench = Bench()
+    bench.receive(bench.request("REGISTER", call_id="r", headers="Expires: 120\n"))
+    bench.endpoint.accept_register(bench.one(RegisterReceived).handle, bench.now)
+    bench.sent()
+    (aor,) = bench.endpoint.registered()
+    bench.wall += 7200.0
+    part = bench.endpoint.export_bindings(aor, bench.now)
+    assert part is not None
+    whole = bench.endpoint.export(now=bench.now)
+    assert part["records"] == whole["records"]
+    restored(bench, part)
+    bench.pass_time(119)
+    assert bench.endpoint.lookup(aor, bench.now)
+    bench.pass_time(2)
+    assert bench.endpoint.lookup(aor, bench.now) == ()
+    assert bench.endpoint.registered() == []

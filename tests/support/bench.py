@@ -31,6 +31,8 @@ class Bench:
         ways = tuple(Way(transport=transport, local=US, advertised=US) for transport in ("udp", "tcp"))
         self.config = EndpointConfig(ways=ways, domain="example.test", **settings)  # type: ignore[arg-type]
         self.mono = 10.0
+        self.wall = WALL_AT_START
+        """How far the wall clock is ahead of the monotonic one."""
         self.entropy = seeded("bench")
         self.endpoint = Endpoint(self.config, self.entropy, self.now)
         self.raw: list[tuple[bytes, Hop]] = []
@@ -38,7 +40,7 @@ class Bench:
 
     @property
     def now(self) -> Now:
-        return Now(self.mono, WALL_AT_START + self.mono)
+        return Now(self.mono, self.wall + self.mono)
 
     def receive(self, message: str | bytes | Message, hop: Hop = HOP) -> list[Message]:
         """Let a message arrive; returns what is sent for it."""

@@ -19,6 +19,7 @@ from tests.support.sound_checks import ALAW
 __all__ = ["Talking", "no_hole", "reason", "refused_everywhere", "somebody_talks"]
 
 SETTLED_PACKETS = 20
+BEGUN_WITHIN_S = 20.0
 UNDER_WAY_S = 0.3
 """What was said so lately may still be on its way."""
 
@@ -67,8 +68,7 @@ async def somebody_talks(line: Line, **start: str) -> AsyncIterator[Talking]:
     mouths = Sound("127.0.0.1", hears=True, speaks=True), Sound("127.0.0.1", hears=True, speaks=True)
     with TemporaryDirectory() as folder, bare_timers(Path(folder)) as timers:
         async with ticking():
-            caller = line.peer.invite(line.number, sdp(*mouths[0].open(), ALAW))
-            called = await line.peer.called()
+            caller, called = await _begun(line, sdp(*mouths[0].open(), ALAW))
             assert called.first is not None
             await called.answer(sdp(*mouths[1].open(), ALAW))
             mouths[1].towards(called.first.body)
@@ -83,6 +83,22 @@ async def somebody_talks(line: Line, **start: str) -> AsyncIterator[Talking]:
                     each.close()
             await caller.bye()
             await called.ended()
+
+
+async def _begun(line: Line, offer: str) -> tuple[Talk, Talk]:
+    """A call to our number, and the one that it is passed on as. A server on a machine that others keep busy refuses
+    for a while, as it should.
+    """
+    async with asyncio.timeout(BEGUN_WITHIN_S):
+        while True:
+            await line.until_ready()
+            caller = line.peer.invite(line.number, offer)
+            heard = await line.peer.receive("INVITE", 503)
+            if heard.method == "INVITE":
+                line.peer.waiting.insert(0, heard)
+                return caller, await line.peer.called()
+            caller.refuse_ack(heard)
+            await asyncio.sleep(0.2)
 
 
 async def reason(line: Line) -> str:

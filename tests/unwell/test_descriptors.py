@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from tests.restart.outage import tone, wav
 from tests.support.customer import Customer
 from tests.support.line import Line, Party, line_on, pairs
 from tests.support.server import server
@@ -30,7 +32,8 @@ async def line(app: Customer, tmp_path: Path) -> AsyncIterator[Line]:
 
 async def test_calls_want_more_than_there_are(line: Line) -> None:
     """Each leg has two sockets in the media engine; the server refuses before the engine has none left."""
-    order = {"from_": line.number, "voice_start": '{"play":"sound/ringback"}', "whenhangup": line.on("/end", "")}
+    long = json.dumps({"play": line.serve("/long.wav", wav(tone(700, 40.0)))})
+    order = {"from_": line.number, "voice_start": long, "whenhangup": line.on("/end", "")}
     taken: list[str] = []
     running: list[Party] = []
     async with somebody_talks(line) as talking:

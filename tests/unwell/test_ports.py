@@ -1,11 +1,13 @@
 """No RTP ports are left: few are configured, and calls have them all. See docs/howto/unwell.md."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from tests.restart.outage import tone, wav
 from tests.support.customer import Customer
 from tests.support.line import Line, line_on
 from tests.support.ports import free_port
@@ -28,10 +30,11 @@ async def line(app: Customer, tmp_path: Path) -> AsyncIterator[Line]:
 
 
 async def test_no_ports(line: Line) -> None:
+    long = {"play": line.serve("/long.wav", wav(tone(700, 40.0)))}
     async with somebody_talks(line) as talking:
-        _, third = await line.talks({"play": "sound/ringback"})
+        _, third = await line.talks(long)
         # Two that are ordered at once want the last pair: one has it, the other is told.
-        order = {"from_": line.number, "to": line.far(), "voice_start": '{"play":"sound/ringback"}'}
+        order = {"from_": line.number, "to": line.far(), "voice_start": json.dumps(long)}
         answers = await asyncio.gather(*(line.a1("POST", "/calls", **order) for _ in range(2)))
         assert sorted(status for status, _ in answers) == [200, 503], answers
         fourth = await line.rings()

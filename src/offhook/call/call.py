@@ -77,8 +77,9 @@ from offhook.flow.view import CallId, CallView, Cause, Direction
 __all__ = ["Call"]
 
 
-CLOCK_JUMP = timedelta(seconds=2)
-"""By how much the wall clock may leave the monotonic one during a call before it is not believed."""
+CLOCK_JUMP = timedelta(seconds=0.5)
+"""By how much the wall clock may leave the monotonic one during a call before it is not believed: durations are right
+to within a second."""
 
 
 class Call:
@@ -283,14 +284,15 @@ class Call:
         """The rooms' guests that this call says it is."""
         return frozenset(Guest(call=self._facts.view.id, leg=leg, visit=visit) for leg, visit in self._runner.visits())
 
-    def export(self) -> dict[str, Any]:
-        """All of it as plain JSON, for `restore`.
+    def export(self, now: Now | None = None) -> dict[str, Any]:
+        """All of it as plain JSON, for `restore`; its deadlines by the wall clock as it is `now`, which may have been
+        set since the last event.
 
         Raises `RuntimeError` while there are commands to poll: they are not part of it and would be lost.
         """
         if self._stage.out:
             raise RuntimeError("a call is exported only when all its commands have been polled")
-        return written_facts(self._facts, self._stage.now)
+        return written_facts(self._facts, now or self._stage.now)
 
     @classmethod
     def restore(cls, data: Mapping[str, Any], dialect: Dialect, now: Now) -> Self:
@@ -350,7 +352,9 @@ class Call:
         self._runner.hear(event)
 
     def _party_is_there(self, event: LegAnswered) -> None:
-        self._facts.view = replace(self._facts.view, start=_utc(self._stage.now))
+        # A clock that was set back while it rang must not have it answered before it began.
+        start = max(_utc(self._stage.now), self._facts.view.created)
+        self._facts.view = replace(self._facts.view, start=start)
         self._facts.ring_deadline = None
         if self._facts.time_limit_s is not None:
             self._facts.time_deadline = self._stage.after(self._facts.time_limit_s)
@@ -440,7 +444,7 @@ class Call:
         """Now; where the wall clock jumped during the call, what keeps the time between answer and end true."""
         now, start, answered = self._stage.now, self._facts.view.start, self._stage.party.answered_at
         if start is None or answered is None:
-            return _utc(now)
+            return max(_utc(now), self._facts.view.created)
         measured = start + timedelta(seconds=now.mono - answered)
         return measured if abs(measured - _utc(now)) > CLOCK_JUMP else _utc(now)
 

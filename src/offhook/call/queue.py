@@ -254,7 +254,9 @@ class QueueRoom(RoomMachine[_State]):
         (taken, caller), (guest, agent) = longest, first
         agent.caller, agent.stand = taken, _Stand.BRIEFING
         caller.agent, caller.stand = guest, _Stand.BRIEFING
-        self._note("queue.taken", taken, by=guest.call, waited_s=round(now.wall - caller.since))
+        # By the monotonic clock: `since` is for people, and may have been told by a clock that was set meanwhile.
+        waited_s = STAY_MAX_S - (caller.until - now.mono)
+        self._note("queue.taken", taken, by=guest.call, waited_s=round(waited_s))
         if agent.wish.briefing is None:
             self._join(guest, agent, now)
         else:

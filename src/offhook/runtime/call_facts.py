@@ -33,7 +33,7 @@ def call_fact(live: LiveCall) -> Fact:
     shift = moment.wall - moment.mono
     line = live.services.media.line
     data = {
-        "call": live.call.export(),
+        "call": live.call.export(moment),
         "queue": [to_plain(event, Event, shift) for event in live.task.waiting],
         "caller": to_plain(live.caller, Caller, 0.0),
         "dialect": live.dialect.name,

@@ -270,7 +270,8 @@ class MediaEngine:
         on_fault: Callable[[str], None] = _ignore_text,
         generation: int | None = None,
     ) -> None:
-        """`generation`: greater for each later control process; by default the time of day in nanoseconds."""
+        """`generation`: greater for each later control process; by default the time since the machine was started in
+        nanoseconds, since the time of day may be set back between two of them."""
         self._config = config
         self.on_event = on_event
         self.on_lost = on_lost
@@ -282,7 +283,7 @@ class MediaEngine:
         self.engine_generation = 0
         """Of the engine that stands: its events are numbered from 1."""
         self._kept_back: list[tuple[int, Event]] | None = None
-        self._generation = time.time_ns() if generation is None else generation
+        self._generation = time.monotonic_ns() if generation is None else generation
         self._link: _Link | None = None
         self._child: _Child | None = None
         self._watcher: asyncio.Task[None] | None = None

@@ -308,6 +308,12 @@ class Rooms:
                     room.task.post(Went(guest=guest))
             room.task.begin()
 
+    def keep_all(self) -> None:
+        """Say of every room that what is kept of it has changed: the wall clock was set, which its deadlines are told
+        by."""
+        for room in self._live.values():
+            self.on_change(room)
+
     # ── what people see ──────────────────────────────────────────────────────────────────────────────────────────
 
     def views(self, account: str | None = None) -> list[RoomView]:

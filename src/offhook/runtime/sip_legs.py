@@ -182,7 +182,7 @@ class SipLegs:
         """What the endpoint knows of a leg's session; `None` if there is none, or no longer."""
         if leg.session is None or leg.session not in self._by_session:
             return None
-        return self._driver.endpoint.export(leg.session)
+        return self._driver.endpoint.export(leg.session, now())
 
     def restore(self, owner: LegOwner, data: Mapping[str, Any], *, after: int) -> SipLeg:
         """Go on with an exported leg; the endpoint has its session already.

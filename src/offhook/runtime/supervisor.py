@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from offhook.runtime.settled_clock import SettledClock
 from offhook.runtime.sip_driver import SipDriver
 from offhook.runtime.wellness import Ailment, Complaint, Descriptors, Ports, Wellness
 from offhook.storage.idempotency import KEEP_KEYS
@@ -81,6 +82,9 @@ class Supervisor:
         self.unwell: Complaint | None = None
         """Why the machine is not well enough for new calls."""
         self.draining = False
+        self.on_clock_set: Callable[[], None] = lambda: None
+        """Told when the wall clock was set: what is kept by it must be kept anew."""
+        self._clock = SettledClock(time.monotonic(), time.time())
         self._ticks = 0
         self._refusing: str | None = None
         """What far ends are told."""
@@ -164,11 +168,17 @@ class Supervisor:
         return (self.unwell is None or gone) and (self.wellness.short_of_ports() is not None) is not gone
 
     def _look(self, now: float) -> None:
+        self._look_at_the_clock(now)
         unwell, before = self.wellness.complaint(now), self.unwell
         if (unwell and unwell.ailment) is not (before and before.ailment):
             told = unwell or before
             log.warning("machine.well" if unwell is None else "machine.unwell", why=told and told.sentence)
         self.unwell = unwell
+
+    def _look_at_the_clock(self, now: float) -> None:
+        if jump := self._clock.looked(now, time.time()):
+            log.warning("clock.set", by_s=round(jump, 1))
+            self.on_clock_set()
 
     def _follow(self) -> None:
         """Let the endpoint refuse new calls, or take them, as it was decided."""
@@ -190,8 +200,10 @@ class Supervisor:
             await asyncio.sleep(HOUSEKEEPING_S)
 
     async def remove_expired(self) -> int:
-        """Delete posts and recordings that are too old, of these the file first. Returns how many recordings."""
-        at = datetime.now(UTC)
+        """Delete posts, keys and recordings that are too old, of these the file first. Returns how many recordings."""
+        now = time.monotonic()
+        self._look_at_the_clock(now)
+        at = datetime.fromtimestamp(self._clock.surely(now), UTC)
         self._storage.deliveries.forget_done(at - self._keep_deliveries)
         self._storage.deliveries.forget_erased(at - timedelta(seconds=2 * HOUSEKEEPING_S))
         self._storage.idempotency.forget_before(at - KEEP_KEYS)

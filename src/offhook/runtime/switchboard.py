@@ -220,11 +220,20 @@ class Switchboard:
     def _keep_bindings(self, aor: Uri) -> None:
         """Before the phone is told that it is registered."""
         key = f"{aor.username}@{aor.host.lower()}"
-        data = self._driver.endpoint.export_bindings(aor)
+        data = self._driver.endpoint.export_bindings(aor, now())
         if data is None:
             self._services.keeper.drop(PHONE_FACT, key)
         else:
             self._services.keeper.write(Fact(kind=PHONE_FACT, key=key, version=PHONE_VERSION, data=data))
+
+    def keep_all(self) -> None:
+        """Write the facts of all that lives anew: the wall clock was set, and their deadlines are told by it."""
+        keeper = self._services.keeper
+        for live in self.live.values():
+            keeper.touch(live)
+        self._services.rooms.keep_all()
+        for aor in self._driver.endpoint.registered():
+            self._keep_bindings(aor)
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 

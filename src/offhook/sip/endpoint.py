@@ -219,15 +219,22 @@ class Endpoint:
 
     # Outliving the process
 
-    def export(self, session: SessionId | None = None) -> dict[str, Any]:
+    def export(self, session: SessionId | None = None, now: Now | None = None) -> dict[str, Any]:
         """Everything alive, or one session with its transactions and timers, as data that JSON can say.
 
-        Drain the polls first: what waits there is not in it.
+        Drain the polls first: what waits there is not in it. Deadlines are told by the wall clock of the last input, or
+        of `now`: it may have been set since.
         """
+        self._core.now = now or self._core.now
         return snapshot.take(self._inside) if session is None else snapshot.take_session(self._inside, session)
 
-    def export_bindings(self, aor: Uri) -> dict[str, Any] | None:
-        """Where one registered address can be reached, for ``restore``; None if it cannot."""
+    def registered(self) -> list[Uri]:
+        """The addresses that can be reached."""
+        return [record.aor for record in self._inside.registrar.records.values()]
+
+    def export_bindings(self, aor: Uri, now: Now | None = None) -> dict[str, Any] | None:
+        """Where one registered address can be reached, for ``restore``; None if it cannot. `now` as for ``export``."""
+        self._core.now = now or self._core.now
         return snapshot.take_record(self._inside, aor)
 
     @classmethod

@@ -207,7 +207,7 @@ class Binding:
     contact: Uri
     q: float
     expires_at: float
-    """Wall clock, seconds."""
+    """Monotonic, seconds: a clock that is set takes nobody's registration away."""
     hop: Hop
     """The flow the REGISTER came by; its ``connection`` is None once that has closed."""
     instance: str | None

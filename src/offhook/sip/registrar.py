@@ -54,8 +54,8 @@ class Registrar:
         record = self.records.get(record_key(aor))
         if record is None:
             return ()
-        wall = self._core.now.wall
-        return tuple(binding for binding in record.bindings if binding.expires_at > wall)
+        now = self._core.now.mono
+        return tuple(binding for binding in record.bindings if binding.expires_at > now)
 
     def process(self, request: Request, hop: Hop) -> Verdict:
         """Carry out a REGISTER, whole or not at all (section 10.3, steps 6 to 8)."""
@@ -86,15 +86,15 @@ class Registrar:
             core.timers.cancel(Owner.BINDING, key, "expiry")
             return
         first = min(binding.expires_at for binding in record.bindings)
-        core.timers.set(Owner.BINDING, key, "expiry", core.now.mono + max(0.0, first - core.now.wall))
+        core.timers.set(Owner.BINDING, key, "expiry", first)
 
     def on_timer(self, key: str) -> None:
         """Drop what has expired."""
         record = self.records.get(key)
         if record is None:
             return
-        wall = self._core.now.wall
-        left = [binding for binding in record.bindings if binding.expires_at > wall]
+        now = self._core.now.mono
+        left = [binding for binding in record.bindings if binding.expires_at > now]
         if len(left) != len(record.bindings):
             record.bindings = left
             if not left:
@@ -129,7 +129,7 @@ class Registrar:
                     Binding(
                         contact=contact.uri,
                         q=contact.q,
-                        expires_at=self._core.now.wall + min(wanted, policy.max_expires_s),
+                        expires_at=self._core.now.mono + min(wanted, policy.max_expires_s),
                         hop=hop,
                         instance=instance,
                         user_agent=request.headers.get("User-Agent"),
@@ -143,10 +143,10 @@ class Registrar:
 
     def _contact_lines(self, bindings: list[Binding]) -> list[tuple[str, str]]:
         """Step 8: all bindings that stand, each with the seconds left; rounded up, so that none reads 0."""
-        wall = self._core.now.wall
+        now = self._core.now.mono
         lines = []
         for binding in bindings:
-            left = max(1, round(binding.expires_at - wall))
+            left = max(1, round(binding.expires_at - now))
             q = "" if binding.q == 1.0 else f";q={binding.q:g}"
             instance = "" if binding.instance is None else f";+sip.instance={_quoted(binding.instance)}"
             lines.append(("Contact", f"<{binding.contact}>{q};expires={left}{instance}"))

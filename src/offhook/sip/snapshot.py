@@ -6,7 +6,7 @@ Deadlines are kept on the wall clock. Half a message on a stream is not kept: it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from offhook.sip.commands import Account, SessionId
@@ -67,7 +67,7 @@ def take(inside: Dispatch) -> dict[str, Any]:
             outgoing=list(inside.outgoing.by_id.values()),
             sessions=list(inside.sessions.by_id.values()),
             registrations=list(inside.registrations.by_id.values()),
-            records=list(inside.registrar.records.values()),
+            records=[_moved(record, shift) for record in inside.registrar.records.values()],
             waiting=dict(inside.gate.waiting),
             logins={owner: login.export() for owner, login in inside.outgoing.logins.items()},
             connections=list(core.connections.values()),
@@ -105,7 +105,14 @@ def take_record(inside: Dispatch, aor: Uri) -> dict[str, Any] | None:
     record = inside.registrar.records.get(key)
     if record is None:
         return None
-    return _written(_nothing(records=[record], deadlines=_deadlines(inside, [(Owner.BINDING, key, "expiry")])))
+    moved = _moved(record, inside.core.now.wall - inside.core.now.mono)
+    return _written(_nothing(records=[moved], deadlines=_deadlines(inside, [(Owner.BINDING, key, "expiry")])))
+
+
+def _moved(record: Record, by_s: float) -> Record:
+    """A record whose bindings end by another clock."""
+    bindings = [replace(binding, expires_at=binding.expires_at + by_s) for binding in record.bindings]
+    return Record(aor=record.aor, bindings=bindings)
 
 
 def _nothing(**given: Any) -> Snapshot:
@@ -156,10 +163,10 @@ def put(inside: Dispatch, part: Mapping[str, Any]) -> None:
         inside.sessions.add(each)
     for registration in snapshot.registrations:
         inside.registrations.by_id[registration.id] = registration
-    for record in snapshot.records:
-        inside.registrar.records[record_key(record.aor)] = record
-    inside.gate.waiting.update(snapshot.waiting)
     shift = core.now.mono - core.now.wall
+    for record in snapshot.records:
+        inside.registrar.records[record_key(record.aor)] = _moved(record, shift)
+    inside.gate.waiting.update(snapshot.waiting)
     for deadline in snapshot.deadlines:
         core.timers.set(deadline.owner, deadline.id, deadline.name, deadline.at + shift)
     for out in snapshot.outgoing:

@@ -17,7 +17,7 @@ from secrets import token_hex
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offhook.flow.view import CallId
-from offhook.storage.idempotency import KEEP_KEYS, idempotency_key
+from offhook.storage.idempotency import idempotency_key
 from offhook.storage.rows import IdempotencyRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
@@ -145,10 +145,11 @@ class Idempotency:
         return answer if known is None else _again(answer)
 
     async def _known(self, name: tuple[str, str]) -> IdempotencyRow | None:
+        # However old: what is too old goes with the housekeeping, which a clock that is set forward does not deceive.
         row = self._unwritten.get(name)
         if row is None:
             row = await self._storage.read(lambda connection: idempotency_key(connection, *name))
-        return row if row is not None and row.created > datetime.now(UTC) - KEEP_KEYS else None
+        return row
 
     async def _promise(self, name: tuple[str, str], fingerprint: bytes) -> IdempotencyRow:
         """Key and id are durable before anything is made. Raises `_Refusal`."""
