@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from offhook.config import (
-    Bootstrap,
-    HostPort,
-    Listen,
-    PortRange,
-    Settings,
-    SettingsError,
-    load_settings,
-    settings_reference,
-)
+from offhook.config import Settings, SettingsError, load_settings, settings_reference
+from offhook.setting_values import Bootstrap, HostPort, Listen, PortRange
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,13 +82,6 @@ def test_sounds_of_care(given: str, kept: str) -> None:
     assert (settings.comfort_sound, settings.apology) == (kept, kept)
 
 
-@pytest.mark.parametrize(
-    ("ports", "pairs"), [("20000-29999", 5000), ("20000-20003", 2), ("20001-20004", 1), ("20001-20005", 2)]
-)
-def test_pairs_of_ports(ports: str, pairs: int) -> None:
-    assert load_settings(rtp_ports=ports).rtp_ports.pairs == pairs
-
-
 def test_http_base() -> None:
     assert load_settings(http_listen="0.0.0.0:80").http_base == "http://127.0.0.1:80"
     assert load_settings(http_listen="[::]:80").http_base == "http://[::1]:80"
@@ -147,22 +132,6 @@ def test_errors_name_the_setting_its_place_and_what_to_write(
         load_settings()
     assert f"setting {name} (from OFFHOOK_{name.upper()})" in str(caught.value)
     assert says in str(caught.value)
-
-
-def test_who_speaks_what() -> None:
-    settings = load_settings(speech_voices="en_GB/woman=flite:slt, SV=piper:/srv/my.onnx,*/Bob=http:robert fr=espeak")
-    rules = settings.speech_voices
-    assert [str(rule) for rule in rules] == [
-        "en-gb/woman=flite:slt",
-        "sv=piper:/srv/my.onnx",
-        "*/bob=http:robert",
-        "fr=espeak",
-    ]
-    assert rules[0].fits("en-gb", "woman")
-    assert not rules[0].fits("en-us", "woman")
-    assert not rules[0].fits("en-gb", "man")
-    assert rules[1].fits("sv-se", "man")
-    assert rules[2].fits("nb", "bob")
 
 
 def test_the_key_of_a_speech_service_is_not_shown() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.support.sound_checks import voice
 
-from offhook.config import VoiceRule
 from offhook.flow.verbs import Speech
 from offhook.runtime.sound.decode import BadSource
 from offhook.runtime.speech import desk as limits
 from offhook.runtime.speech.desk import SpeechDesk, spoken_language
 from offhook.runtime.speech.provider import MAN, WOMAN, Piece, SpeechFailed, Utterance, Voice
+from offhook.setting_values import VoiceRule
 
 SOUND = voice(5, 0.5)
 

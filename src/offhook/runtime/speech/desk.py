@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from offhook.config import VoiceRule
 from offhook.flow.verbs import Speech
 from offhook.media.frames import Samples
 from offhook.runtime.sound.decode import BadSource
@@ -30,6 +29,7 @@ from offhook.runtime.speech.provider import (
     Voice,
 )
 from offhook.runtime.speech.words import written_out
+from offhook.setting_values import VoiceRule
 
 __all__ = ["SPEECH_MAX_CHARS", "SPEECH_MAX_S", "SpeechDesk", "SpeechPlan", "spoken_language"]
 
