@@ -167,6 +167,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert dead == []
 
 
+def headings(page: Path) -> set[str]:
+    """What a link may lead to within a page, as GitHub names it."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") for text in found}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_headings(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    targets = {(file, anchor): (page.parent / file).resolve() if file else page for file, anchor in links}
+    assert [link for link, target in targets.items() if link[1] not in headings(target)] == []
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_exist(page: Path) -> None:
     """A promise names the test that holds it; a test that was moved takes its name in the pages along."""
