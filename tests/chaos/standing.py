@@ -89,7 +89,10 @@ def absent_s(absences: Sequence[Absence], begin: float, end: float) -> float:
 def hung_up(dialog: Dialog, absences: Sequence[Absence]) -> bool:
     """Whether our BYE ended a dialog. Theirs may cross it; and where a kill fell between ours and its answer, the
     server may have ended the call without having said so: 481 says that it is over as well (RFC 3261 section 15.1.1).
+    Nobody answers a BYE whose whole time, 64 times T1 (section 17.1.2.2), fell in an absence.
     """
+    if dialog.ended is Ended.DEAF:
+        return any(each.killed_at <= dialog.bye_at and dialog.over_at <= each.ready_at for each in absences)
     if dialog.ended is Ended.UNKNOWN:
         return any(dialog.bye_at <= each.killed_at <= dialog.over_at for each in absences)
     return dialog.ended is Ended.OURS or (dialog.ended is Ended.THEIRS and bool(dialog.bye_at))

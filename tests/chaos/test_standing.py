@@ -1,0 +1,27 @@
+"""What counts as a far end that has hung up, given when there was a server to hear it."""
+
+import pytest
+from tests.chaos.phones import Ended, Phones
+from tests.chaos.standing import Absence, hung_up
+
+AWAY = Absence(100.0, 160.0)
+TIMEOUT_S = 32.0
+
+
+@pytest.mark.parametrize(
+    ("ended", "bye_at", "took_s", "good"),
+    [
+        pytest.param(Ended.OURS, 50.0, 0.1, True, id="answered"),
+        pytest.param(Ended.THEIRS, 50.0, 0.1, True, id="crossed"),
+        pytest.param(Ended.THEIRS, 0.0, 0.0, False, id="only theirs"),
+        pytest.param(Ended.UNKNOWN, 99.9, 62.0, True, id="481, a kill between"),
+        pytest.param(Ended.UNKNOWN, 50.0, 0.1, False, id="481, no kill"),
+        pytest.param(Ended.DEAF, 110.0, TIMEOUT_S, True, id="nobody was there all the while"),
+        pytest.param(Ended.DEAF, 99.0, TIMEOUT_S, False, id="somebody was there at first"),
+        pytest.param(Ended.DEAF, 140.0, TIMEOUT_S, False, id="somebody was there at last"),
+    ],
+)
+def test_a_far_end_has_hung_up(ended: Ended, bye_at: float, took_s: float, good: bool) -> None:
+    dialog = Phones(("127.0.0.1", 5060)).calling("1", "2", ("127.0.0.1", 4000))
+    dialog.ended, dialog.bye_at, dialog.over_at = ended, bye_at, bye_at + took_s
+    assert hung_up(dialog, [AWAY]) is good
