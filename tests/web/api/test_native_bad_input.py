@@ -209,6 +209,19 @@ async def test_queries(furnished: Client, value: str) -> None:
     await all_is_stored(furnished)
 
 
+@pytest.mark.parametrize("wrong", ["stat=dead", "%00=1", "", "&&", "x" * 5000, "%ED%A0%80"])
+async def test_a_parameter_that_there_is_not_is_named(furnished: Client, wrong: str) -> None:
+    """`state=dead`, misspelt, would else have all that was delivered sent once more."""
+    for method, path, _ in await routes(furnished):
+        target = f"{filled(path, 'x')}?{wrong}"
+        status = judged(await sent(furnished, method, target, b"{}" if method != "GET" else b""), (method, target))
+        assert status == 400 or not wrong.strip("&"), (method, target)
+    since = "/v1/deliveries/replay?since=2026-01-01T00:00:00Z"
+    assert (await furnished.ok("POST", f"{since}&state=dead"))["replayed"] == 1
+    status, said = await furnished("POST", f"{since}&stat=dead")
+    assert (status, "account, call, since, state" in said["error"]["message"]) == (400, True)
+
+
 def bodies() -> Iterator[tuple[str, bytes, str]]:
     json_ = "application/json"
     yield "nothing", b"", json_

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.config import Settings
@@ -131,7 +132,23 @@ class Caller:
 
 
 def asking(request: Request) -> Caller:
-    """Who asks. Raises `NativeError`."""
+    """Who asks, and nothing that there is not. Raises `NativeError`."""
+    caller = _caller(request)
+    _check_query(request)
+    return caller
+
+
+def _check_query(request: Request) -> None:
+    """A misspelt `state` would otherwise have everything replayed."""
+    route = request.scope.get("route")
+    known = {field.alias for field in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    for name in request.query_params:
+        if name not in known:
+            there_are = f"there are: {', '.join(sorted(known))}" if known else "it takes none"
+            raise NativeError(400, "invalid_request", f"{name[:60]}: there is no such parameter here; {there_are}")
+
+
+def _caller(request: Request) -> Caller:
     native = native_of(request)
     if native.token.matches(header(request.scope, b"authorization")):
         return Caller(native=native, account=None)
