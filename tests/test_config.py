@@ -63,6 +63,19 @@ def test_lists_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "long-enough" not in str(settings.bootstrap_account)
 
 
+def test_what_is_open_to_others() -> None:
+    for inside in ("127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80"):
+        assert load_settings(http_listen=inside).open_to_others == ()
+    settings = load_settings(http_listen="voice.example:80", sip_listen="udp:0.0.0.0,tcp:[::1]")
+    assert settings.open_to_others == ("voice.example:80", "udp:0.0.0.0:5060")
+
+
+def test_a_number_for_a_text_is_told_what_to_write(tmp_path: Path) -> None:
+    (tmp_path / "offhook.toml").write_text("http_listen = 5\n")
+    with pytest.raises(SettingsError, match=r"write a text, as in .*127\.0\.0\.1:8046"):
+        load_settings(tmp_path / "offhook.toml")
+
+
 def test_dev_adds_loopback() -> None:
     settings = load_settings(dev=True)
     assert ip_network("127.0.0.0/8") in settings.webhook_networks
@@ -101,6 +114,8 @@ def test_http_base() -> None:
         ("sip_listen", "ws:0.0.0.0:5060", "not built yet"),
         ("sip_listen", "udp:", "TRANSPORT:HOST:PORT"),
         ("sip_listen", "", "at least one"),
+        ("sip_listen", "udp:256.1.1.1:5060", "256.1.1.1 is no IP address"),
+        ("sip_listen", "udp:localhost", "localhost is no IP address"),
         ("rtp_ports", "20000", "FIRST-LAST"),
         ("rtp_ports", "20000-20001", "at least four"),
         ("public_address", "voice.example.com", "203.0.113.7"),

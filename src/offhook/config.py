@@ -8,11 +8,17 @@ values are written is in `offhook.setting_values`.
 import difflib
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -39,6 +45,13 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 class SettingsError(Exception):
     """The settings cannot be used. The text names each setting, where it stands and what to write instead."""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 _as_text = PlainSerializer(str, return_type=str)
@@ -224,8 +237,8 @@ class Settings(BaseSettings):
     dev: Annotated[
         bool,
         Field(
-            description="For trying things: listens on loopback only, lets webhooks and SIP URIs go to loopback, allows"
-            " any caller ID. The same as `offhook serve --dev`."
+            description="For trying things: lets webhooks and SIP URIs go to loopback, allows any caller ID; a warning"
+            " says where settings open it to others than this machine. The same as `offhook serve --dev`."
         ),
     ] = False
 
@@ -243,6 +256,12 @@ class Settings(BaseSettings):
         """What a command was given goes before the environment, and that before the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=dict(cls.file_values))
+
+    @property
+    def open_to_others(self) -> tuple[str, ...]:
+        """What is listened on beyond loopback."""
+        listens: tuple[HostPort | Listen, ...] = (self.http_listen, *self.sip_listen)
+        return tuple(str(each) for each in listens if not _is_loopback(each.host))
 
     @property
     def webhook_networks(self) -> tuple[Network, ...]:
@@ -314,6 +333,8 @@ def _explain(error: ValidationError, given: Mapping[str, Any], values: Mapping[s
         else:
             place = f"in {path}" if name in values and not _in_environment(name) else f"from {ENV_PREFIX}{name.upper()}"
         reason = entry["msg"].removeprefix("Value error, ")
+        if entry["type"] == "dataclass_type":  # a number, say, where a text was wanted
+            reason = f"write a text, as in {_default_text(Settings.model_fields[name].default)}"
         lines.append(f"setting {name} ({place}): {reason}")
     return "\n".join(dict.fromkeys(lines))
 

@@ -148,6 +148,10 @@ def _one_listen(text: str) -> Listen:
     host, port = _split_host_port(rest)
     if not host:
         raise ValueError("write TRANSPORT:HOST:PORT, as in udp:0.0.0.0:5060")
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError(f"{host} is no IP address; write one of this machine's, as in udp:0.0.0.0:5060") from None
     return Listen(transport, host, DEFAULT_SIP_PORT[transport] if port is None else _port(port))  # type: ignore[arg-type]
 
 

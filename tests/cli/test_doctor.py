@@ -63,7 +63,7 @@ def test_the_environment(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFHOOK_HTTP_LISTEN", "0.0.0.0:1")
     odd = found(run, "odd")
     assert "OFFHOOK_COLOUR is set, and is no setting" in odd
-    assert "dev is set and http_listen is not loopback" in odd
+    assert "dev is set, and 0.0.0.0:1 is open to others" in odd
 
 
 def test_price_lists(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ async def test_nothing_it_writes_can_be_read_by_others(tmp_path: Path) -> None:
         (("--dev", "--data-dir", "/proc/nowhere"), {}, "/proc/nowhere"),
         (("--dev",), {"price_list": "no-prices.csv"}, "no-prices.csv"),
         (("--dev",), {"sip_listen": "carrier-pigeon:127.0.0.1"}, "OFFHOOK_SIP_LISTEN"),
+        (("--dev",), {"sip_listen": "udp:256.1.1.1:5060"}, "256.1.1.1 is no IP address"),
         (("--config", "no-settings.toml"), {}, "no-settings.toml"),
     ],
 )
@@ -52,6 +53,21 @@ async def test_what_keeps_it_from_starting_is_named_in_a_line(
     assert err.startswith("offhook serve: ")
     assert named in err
     assert "Traceback" not in err
+
+
+async def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "offhook.db").write_bytes(b"garbage" * 1000)
+    status, _, err = await serve(tmp_path, "--data-dir", str(tmp_path))
+    assert status == 1
+    assert err.startswith("offhook serve: the database cannot be read")
+    assert "Traceback" not in err
+
+
+async def test_to_be_tried_by_others_is_warned_of(tmp_path: Path) -> None:
+    """The folder is none, so that it ends at once."""
+    _, _, err = await serve(tmp_path, "--dev", "--data-dir", "/proc/nowhere", http_listen="0.0.0.0:0")
+    assert "warning: --dev allows any caller ID" in err.splitlines()[0]
+    assert "0.0.0.0:0 is open to others" in err.splitlines()[0]
 
 
 async def test_credentials_for_trying_that_were_cut_short_are_named(tmp_path: Path) -> None:

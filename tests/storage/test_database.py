@@ -69,6 +69,15 @@ def test_sqlite_is_set_up(tmp_path: Path, durability: str, synchronous: int) -> 
     engine.dispose()
 
 
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"garbage" * 1000)
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(DatabaseError, match=rf"file is not a database\): {path}; .*restore a backup"):
+        migrate(engine)
+    engine.dispose()
+
+
 def test_other_databases_are_refused() -> None:
     with pytest.raises(DatabaseError, match="postgresql is not supported yet"):
         open_engine("postgresql+psycopg://host/name")

@@ -89,8 +89,9 @@ def _environment(settings: Settings) -> Iterator[Finding]:
     for name in sorted(os.environ):
         if name.startswith(ENV_PREFIX) and name not in known:
             yield Finding(Grade.ODD, f"{name} is set, and is no setting", "docs/reference/settings.md lists them")
-    if settings.dev and settings.http_listen.host not in ("127.0.0.1", "::1", "localhost"):
-        yield Finding(Grade.ODD, "dev is set and http_listen is not loopback", "leave dev out where others can call")
+    if settings.dev and settings.open_to_others:
+        what = f"dev is set, and {', '.join(settings.open_to_others)} is open to others"
+        yield Finding(Grade.ODD, what, "leave dev out where others can call")
 
 
 def _engine() -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def serve(
         Path | None, typer.Option(help="Settings file; default: offhook.toml here, if there is one.")
     ] = None,
     dev: Annotated[
-        bool, typer.Option("--dev", help="For trying things: loopback only, any caller ID, prints credentials.")
+        bool, typer.Option("--dev", help="For trying things: on loopback, any caller ID, prints credentials.")
     ] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
     http_listen: Annotated[str | None, typer.Option(help="HOST:PORT of the API.")] = None,
@@ -45,6 +45,11 @@ def serve(
     except SettingsError as error:
         _stop(str(error))
     log_to_stderr(logging.INFO)
+    if settings.dev and settings.open_to_others:
+        Unfailing(sys.stderr).write(
+            "warning: --dev allows any caller ID and webhooks to this machine, and "
+            f"{', '.join(settings.open_to_others)} is open to others; leave one of them out\n"
+        )
     # Whatever is made from here on (database, prepared sound) is ours alone, also in a folder that others may enter.
     os.umask(0o077)
     credentials = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine, create_engine, event, exc, inspect, text
 from sqlalchemy.engine import make_url
 
 from offhook.storage.migrations import HEAD
@@ -67,8 +67,14 @@ def version(engine: Engine) -> str | None:
 
 
 def migrate(engine: Engine) -> None:
-    """Brings the schema to `HEAD`. Raises `DatabaseError` for a database of a newer program."""
-    found = version(engine)
+    """Brings the schema to `HEAD`. Raises `DatabaseError` for one that cannot be read, or is of a newer program."""
+    try:
+        found = version(engine)
+    except exc.DatabaseError as error:
+        raise DatabaseError(
+            f"the database cannot be read ({error.orig}): {engine.url.database};"
+            " end whatever else has it open and look at its disk, or restore a backup"
+        ) from None
     if found == HEAD:
         return
     from alembic import command
