@@ -116,3 +116,15 @@ def test_a_folder_that_is_not_ours_to_read(run: Any, tmp_path: Path) -> None:
     refused = run("calls")
     assert refused.status == 1
     assert "cannot be read" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("http.address", "nonsense"), ("http.address", "http://[::"), ("admin.token", "a\nb"), ("admin.token", "")],
+)
+def test_files_that_were_damaged(run: Any, tmp_path: Path, file: str, content: str) -> None:
+    """By a full disk, say."""
+    run("account", "list")
+    announce(tmp_path / "offhook-data", "http://127.0.0.1:1")
+    (tmp_path / "offhook-data" / file).write_text(content)
+    assert "There are no calls yet" in run("calls").out

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from offhook.web.auth import AdminToken, announce, announced
 
 
@@ -13,6 +15,17 @@ def test_is_made_once_and_private(tmp_path: Path) -> None:
     assert len(text) >= 43
     assert AdminToken.make(tmp_path).matches(f"Bearer {text}".encode())
     assert first.matches(f"bearer {text} ".encode())
+
+
+@pytest.mark.parametrize("damaged", [b"", b"short\n", b"a b" * 30, b"\xff" * 43])
+def test_a_file_that_lets_nobody_in_is_made_anew(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "admin.token"
+    path.write_bytes(damaged)
+    path.chmod(0o644)
+    made = AdminToken.make(tmp_path)
+    assert made.matches(b"Bearer " + path.read_bytes())
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["admin.token"]
 
 
 def test_nothing_else_matches(tmp_path: Path) -> None:

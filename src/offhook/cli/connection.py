@@ -168,15 +168,15 @@ class _Http:
 
     def ask(self, method: str, target: str, body: bytes, *, within_s: float = TIMEOUT_S) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self._base + target, body or None, headers, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
+            request = urllib.request.Request(self._base + target, body or None, headers, method=method)
             with opener.open(request, timeout=within_s) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # the second: no address, or no token
             raise NotRunning(str(error) or type(error).__name__) from None
 
     def close(self) -> None:

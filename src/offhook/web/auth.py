@@ -1,7 +1,9 @@
 """How the operator's commands find the server and prove themselves: `http.address` and `admin.token` in `data_dir`."""
 
+import contextlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -10,6 +12,7 @@ __all__ = ["TOKEN_FILE", "AdminToken", "announce", "announced"]
 TOKEN_FILE = "admin.token"
 ADDRESS_FILE = "http.address"
 TOKEN_BYTES = 32
+USABLE = re.compile(rb"[\x21-\x7e]{%d,}" % TOKEN_BYTES)
 
 
 class AdminToken:
@@ -20,15 +23,18 @@ class AdminToken:
 
     @classmethod
     def make(cls, data_dir: Path) -> "AdminToken":
-        """The token in `data_dir/admin.token`, made (mode 600) if there is none."""
+        """The token in `data_dir/admin.token`, made (mode 600) if there is none, or none that could let anybody in: a
+        file that a full disk cut short would keep the operator out for good."""
         path = data_dir / TOKEN_FILE
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_text(encoding="ascii").strip())
+        with contextlib.suppress(FileNotFoundError):
+            found = path.read_bytes().strip()
+            if USABLE.fullmatch(found):
+                return cls(found.decode("ascii"))
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        new = path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(token + "\n")
+        new.replace(path)
         return cls(token)
 
     def matches(self, authorization: bytes | None) -> bool:
