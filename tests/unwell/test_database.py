@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.restart.outage import tone, wav
+from tests.support.asgi import basic
 from tests.support.customer import Customer
 from tests.support.line import Line, line_on, pairs
 from tests.support.server import server
@@ -21,7 +22,7 @@ from tests.unwell.running import no_hole, reason, refused_everywhere, somebody_t
 LOCKED_S = 10.0
 SLOW_S = 0.8
 """How long each commit has to wait for the other program; less than what is called a failure."""
-SLOW_TURNS = 8
+SLOW_TURNS = 6
 
 
 @pytest_asyncio.fixture
@@ -77,11 +78,15 @@ async def test_locked(line: Line) -> None:
             begun = time.monotonic()
             await line.until_unready()
             await refused_everywhere(line, "storage cannot write (database is locked)", "storage cannot write")
+            status, why = await under_a_key(line)
+            assert (status, "nothing was made" in why) == (503, True), why
             await press()
             await asyncio.sleep(max(0.0, begun + LOCKED_S - time.monotonic()))
             other.execute("ROLLBACK")
             await line.until_ready()
             talking.nobody_missed_anything()
+    assert (await under_a_key(line))[0] == 200
+    await (await line.rings()).refuse(486)
     await takes_calls_and_has_all(line, call)
 
 
@@ -118,6 +123,9 @@ async def test_not_at_all(on_disk: tuple[Line, Disk]) -> None:
     await speaker.voice.say(said)
     async with somebody_talks(line) as talking:
         with disk.frozen():
+            # Nobody knows it yet: a call is taken, and waits for the disk a second at the most wherever it does.
+            taken, quick = await line.talks({"hangup": "reject"}, whenhangup=line.on("/taken", ""))
+            await quick.hung_up()
             await speaker.voice.say(said)
             await line.until_unready()
             await refused_everywhere(line, "storage cannot write (no answer for ", "storage cannot write")
@@ -128,7 +136,16 @@ async def test_not_at_all(on_disk: tuple[Line, Disk]) -> None:
     # What was said while the disk hung waited in the engine's memory.
     heard = read_wav((await line.file(dict(pairs(await line.hook("/rec")))["wav"]))[1])
     assert find(heard[int(0.9 * RATE) :], said).likeness > 0.8
-    await takes_calls_and_has_all(line, call, recorded)
+    await line.hook("/taken")
+    await takes_calls_and_has_all(line, call, recorded, taken)
+
+
+async def under_a_key(line: Line) -> tuple[int, str]:
+    """The same order under the same key each time."""
+    order = {"from": line.number, "to": line.far(), "voice_start": '{"hangup":"reject"}'}
+    headers = {"Idempotency-Key": "once", **basic(line.account, line.secret)}
+    async with line.server.session.post(f"{line.server.http}/a1/calls", data=order, headers=headers) as answer:
+        return answer.status, await answer.text()
 
 
 async def takes_calls_and_has_all(line: Line, *calls: str) -> None:
