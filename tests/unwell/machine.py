@@ -85,4 +85,9 @@ async def served_from(tmp_path: Path, mount: str, **settings: str) -> AsyncItera
     started_by = [*apart, "sh", "-c", f'{mounting} && exec "$@"', "sh"]
     async with server(data, started_by=started_by, log_path=tmp_path / "server.log", **settings) as running:
         running.data_dir = Path(f"/proc/{running.process.pid}/root{data}")
+        # The engine outlives the server, and a later server has to see the same disk.
+        engine = running.engine_pid
+        running.data_dir = Path(f"/proc/{engine}/root{data}")
+        into = ["nsenter", f"--target={engine}", "--mount"]
+        running.started_by = into if os.geteuid() == 0 else [*into, "--user", "--preserve-credentials"]
         yield running, Disk(running.data_dir)

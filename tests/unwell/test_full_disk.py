@@ -1,16 +1,20 @@
 """The disk of the data directory is full to the last byte, under calls that run. See docs/howto/unwell.md."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from tests.restart.outage import tone, wav
+from tests.restart.outage import killed_and_started, tone, wav
 from tests.support.customer import Customer
 from tests.support.line import Line, line_on, pairs
 from tests.support.sound_checks import find, read_wav
 from tests.unwell.machine import Disk, served_from
 from tests.unwell.running import no_hole, refused_everywhere, somebody_talks
+
+PADDING_CHARS = 40_000
+POSTS_MOST = 200
 
 
 @pytest_asyncio.fixture
@@ -20,6 +24,18 @@ async def on_disk(app: Customer, tmp_path: Path) -> AsyncIterator[tuple[Line, Di
         line_on(running, app) as line,
     ):
         yield line, disk
+
+
+async def until_storage_fails(line: Line) -> None:
+    """A database has room of its own in files that it has already: it is written to until that is used up too."""
+    path = f"/numbers/{line.number_id}"
+    for _ in range(POSTS_MOST):
+        async with asyncio.timeout(10):
+            status, _ = await line.a1("POST", path, voice_start='{"hangup":"reject"' + " " * PADDING_CHARS + "}")
+        if status == 503:
+            return
+        assert status == 200
+    raise AssertionError("the disk was not full")
 
 
 async def test_full_disk(on_disk: tuple[Line, Disk]) -> None:
@@ -43,6 +59,7 @@ async def test_full_disk(on_disk: tuple[Line, Disk]) -> None:
         await chooser.hung_up()
         assert dict(pairs(await line.hook("/chose")))["id"] == choosing
         await speaker.voice.say(said)
+        await until_storage_fails(line)
         await line.until_unready()
         await refused_everywhere(line, "storage cannot write (database or disk is full)", "storage cannot write")
         # The recording has lost what the disk did not take; its call is told, and goes on.
@@ -65,3 +82,21 @@ async def test_full_disk(on_disk: tuple[Line, Disk]) -> None:
     assert [len(line.got(path)) for path in ("/chose", "/listened", "/spoke")] == [1, 1, 1]
     wav_url = dict(pairs(await line.hook("/rec")))["wav"]
     assert find(read_wav((await line.file(wav_url))[1]), said[:4000]).likeness > 0.8
+
+
+async def test_a_restart_on_a_full_disk(on_disk: tuple[Line, Disk]) -> None:
+    """The control process is killed while nothing can be written: another starts all the same, and calls go on."""
+    line, disk = on_disk
+    play = json.dumps({"play": line.serve("/long.wav", wav(tone(700, 40.0)))})
+    async with somebody_talks(line, whenhangup=line.on("/talked", "")) as talking:
+        await talking.listens(line, play)
+        disk.fill()
+        assert disk.free_bytes == 0
+        await killed_and_started(line)
+        await until_storage_fails(line)
+        await line.until_unready()
+        talking.nobody_missed_anything()
+        disk.make_room()
+        await line.until_ready()
+        talking.nobody_missed_anything()
+    await line.hook("/talked")

@@ -45,3 +45,11 @@ def test_the_address_of_the_api(tmp_path: Path) -> None:
     announce(tmp_path, "http://127.0.0.1:1")
     announce(tmp_path, "http://127.0.0.1:2")
     assert announced(tmp_path) == "http://127.0.0.1:2"
+
+
+def test_a_disk_that_does_not_take_the_address_keeps_no_server_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "http.address").symlink_to("/dev/full")
+    announce(tmp_path, "http://127.0.0.1:1")
+    assert "http.address cannot be written: No space left" in caplog.text

@@ -2,6 +2,7 @@
 
 import contextlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -13,6 +14,8 @@ TOKEN_FILE = "admin.token"
 ADDRESS_FILE = "http.address"
 TOKEN_BYTES = 32
 USABLE = re.compile(rb"[\x21-\x7e]{%d,}" % TOKEN_BYTES)
+
+log = logging.getLogger(__name__)
 
 
 class AdminToken:
@@ -45,8 +48,16 @@ class AdminToken:
 
 
 def announce(data_dir: Path, url: str) -> None:
-    """Says in `data_dir/http.address` where the API is: it need not be where the settings say."""
-    (data_dir / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
+    """Says in `data_dir/http.address` where the API is: it need not be where the settings say.
+
+    A full disk is no reason not to start: calls that a dead server left wait for this one.
+    """
+    if announced(data_dir) == url:
+        return
+    try:
+        (data_dir / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
+    except OSError as error:
+        log.warning("%s cannot be written: %s", data_dir / ADDRESS_FILE, error.strerror)
 
 
 def announced(data_dir: Path) -> str | None:
