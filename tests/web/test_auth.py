@@ -47,9 +47,9 @@ def test_the_address_of_the_api(tmp_path: Path) -> None:
     assert announced(tmp_path) == "http://127.0.0.1:2"
 
 
-def test_a_disk_that_does_not_take_the_address_keeps_no_server_from_starting(
+def test_an_address_that_cannot_be_written_keeps_no_server_from_starting(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "http.address").symlink_to("/dev/full")
+    (tmp_path / "http.address").mkdir()
     announce(tmp_path, "http://127.0.0.1:1")
-    assert "http.address cannot be written: No space left" in caplog.text
+    assert "http.address cannot be written: Is a directory" in caplog.text
