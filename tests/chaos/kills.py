@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -111,26 +112,29 @@ class _Kills:
         self._looked = time.time()
         for words in await asyncio.to_thread(unreadable, directory, now_wall=self._looked, since=since):
             self.faults.append(("recordings unreadable", f"at kill {number}: {words}"))
-        before = {life.plan.number for life in self.run.lives.values()}
+        killed = datetime.now(UTC)
         if self.plan.pause_s:
             await asyncio.sleep(self.plan.pause_s)
         await self.here.start()
         self.absences.append(Absence(at, loop.time()))
         if self.plan.both:
-            await self.terminal(before)
+            await self.terminal(killed)
         if number % 10 == 0 or self.plan.kills < 10:
             self.tell(
                 f"  kill {number}: ready after {self.here.ready_after[-1]:.2f} s, {len(self.run.lives)} calls so far"
             )
 
-    async def terminal(self, before: set[str]) -> None:
-        """Wait until no call of before the kill goes on, as the server tells it."""
+    async def terminal(self, killed: datetime) -> None:
+        """Wait until no call of before the kill goes on, as the server tells it. Who had no word by then may be a new
+        call."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while loop.time() - began < 3 * END_WITHIN_S:
             _, found, _ = await self.here.a1("GET", "/calls", limit=200)
             left = [
-                call for call in found["data"] if call["state"] == "ongoing" and before & {call["from"], call["to"]}
+                call
+                for call in found["data"]
+                if call["state"] == "ongoing" and datetime.fromisoformat(call["created"]).replace(tzinfo=UTC) < killed
             ]
             if not left:
                 break
