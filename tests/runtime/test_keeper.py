@@ -230,6 +230,29 @@ async def test_an_event_is_acknowledged_when_what_it_changed_is_durable(scene: S
     assert scene.acknowledged == [7]
 
 
+async def test_an_event_is_acknowledged_while_what_a_later_one_changed_waits(scene: Scene) -> None:
+    first = Thing("a")
+    scene.keeper.touch(first)
+    scene.keeper.heard(1)
+    scene.keeper.touch(Thing("b"))
+    scene.keeper.heard(2)
+    scene.keeper.hurry(first)
+    await scene.disk.commit()
+    assert scene.acknowledged == [1]
+    await scene.disk.commit()
+    assert (scene.acknowledged, scene.disk.written) == ([1, 2], ["a", "b"])
+
+
+async def test_what_a_commit_had_is_not_written_again_when_it_would_be_due(scene: Scene) -> None:
+    thing, other = Thing("a"), Thing("b")
+    scene.keeper.hurry(thing)
+    scene.keeper.touch(thing)
+    await scene.disk.commit()
+    scene.keeper.touch(other)
+    await scene.disk.commit()
+    assert scene.disk.written == ["a", "b"]
+
+
 async def test_an_event_that_changed_nothing_is_acknowledged_without_the_disk(scene: Scene) -> None:
     told = asyncio.Event()
     scene.keeper.acknowledge = lambda number: told.set()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.event import listen, listens_for
+from sqlalchemy import Engine, select
+from sqlalchemy.event import listen
 
 from offhook.storage import schema, statements
 from offhook.storage import writer as module
@@ -122,11 +122,12 @@ async def test_a_locked_database_loses_nothing(engine: Engine, writer: Writer, t
 async def test_a_database_that_says_nothing_is_known_by_the_time_it_takes(engine: Engine, writer: Writer) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    @listens_for(engine, "commit")
-    def silent(_: Connection) -> None:
-        asked.set()
-        assert answers.wait(20)
+    def silent(statement: str) -> None:
+        if statement == "COMMIT":
+            asked.set()
+            assert answers.wait(20)
 
+    listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(silent))
     before = time.monotonic()
     writer.put(statements.INSERT_EVENT, event(1), appends=True)
     assert await asyncio.to_thread(asked.wait, 20)

@@ -26,7 +26,9 @@ __all__ = ["Keeper", "Kept"]
 log = structlog.get_logger(__name__)
 
 LINGER_S = 0.25
-"""How old the facts of something that is in no hurry may be."""
+"""How old the facts of something that is in no hurry may be: what is over by then needs none."""
+SWEEP_S = 0.05
+"""What comes due within this is written along."""
 AWAITED_AFTER_S = 0.03
 """Whoever waits for facts that nothing else makes hurry by then, makes them hurry: a call that is placed has its INVITE
 ready before, and one commit is enough for both."""
@@ -55,7 +57,8 @@ class Keeper:
         self._loop = loop
         self.acknowledge: Callable[[int], None] = lambda _: None
         """Tells the media engine that an event, and those before it, need not be told again."""
-        self._touched: dict[Kept, None] = {}
+        self._touched: dict[Kept, tuple[float, int]] = {}
+        """Since when its facts are old, loop time, and the last event of the engine before; the oldest first."""
         self._hurried: dict[Kept, None] = {}
         self._ahead: dict[Kept, None] = {}
         self._unflushed = False
@@ -80,7 +83,7 @@ class Keeper:
     def touch(self, kept: Kept) -> None:
         """It has changed; its facts may be a moment old."""
         if kept not in self._touched:
-            self._touched[kept] = None
+            self._touched[kept] = (self._loop.time(), self._heard)
             self._sweep_soon()
 
     def hurry(self, kept: Kept) -> None:
@@ -152,7 +155,8 @@ class Keeper:
         with self._facts.together():
             self._take(self._ahead)
             self._take(self._hurried)
-            self._take(self._touched)
+            while self._touched:
+                self._take(dict.fromkeys(self._touched))
 
     def close(self) -> None:
         """Say what is held, and nothing more is kept."""
@@ -170,11 +174,17 @@ class Keeper:
             while waiting:
                 kept = next(iter(waiting))
                 del waiting[kept]
+                fact, failed = None, False
                 try:
                     fact = kept.facts()
                 except Exception:
                     # One that cannot be exported keeps its older facts; the others must not suffer.
                     log.exception("facts.fault", what=type(kept).__name__)
+                    failed = True
+                # All that has come to pass until now is in these, what came of telling them included.
+                self._touched.pop(kept, None)
+                self._hurried.pop(kept, None)
+                if failed:
                     continue
                 if fact is not None:
                     self._facts.save(fact)
@@ -183,15 +193,26 @@ class Keeper:
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None and not self._closed:
-            self._sweeping = self._loop.call_later(LINGER_S, self._sweep)
+            since = next((since for since, _ in self._touched.values()), self._loop.time())
+            self._sweeping = self._loop.call_later(max(since + LINGER_S - self._loop.time(), 0.0), self._sweep)
 
     def _sweep(self) -> None:
         self._sweeping = None
-        self.flush()
+        with self._facts.together():
+            self._take(self._ahead)
+            self._take(self._hurried)
+            soon = self._loop.time() + SWEEP_S
+            self._take({kept: None for kept, (since, _) in self._touched.items() if since + LINGER_S <= soon})
         if self._unflushed:
             self._arm()
         elif self._flying is None:
-            self._acknowledge(self._heard)
+            self._acknowledge(self._covered())
+        if self._touched:
+            self._sweep_soon()
+
+    def _covered(self) -> int:
+        """The last event of the engine all of whose consequences are put."""
+        return next((before for _, before in self._touched.values()), self._heard)
 
     def _arm(self) -> None:
         if self._next is None and self._flying is None and not self._closed:
@@ -208,7 +229,7 @@ class Keeper:
             self._take(self._ahead)
             self._take(self._hurried)
         self._next = None
-        covered = self._heard if not self._touched else self._acknowledged
+        covered = self._covered()
         self._unflushed = False
         self._begun.append(self._loop.time())
         self._leaving, self._held = self._leaving + self._held, []

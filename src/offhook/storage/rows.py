@@ -1,8 +1,9 @@
 """Rows as plain values. What they mean is decided elsewhere; storage only keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 __all__ = [
@@ -279,8 +280,19 @@ class TransactionRow:
 
 def columns_of(row: Any) -> dict[str, Any]:
     """A row as statements take it: tuples are lists, which JSON columns want. (`asdict` copies deeply, and is slow.)"""
-    values = {}
-    for column in fields(row):
-        value = getattr(row, column.name)
-        values[column.name] = list(value) if isinstance(value, tuple) else value
+    names, take = _COLUMNS.get(type(row)) or _columns(type(row))
+    values = dict(zip(names, take(row), strict=True))
+    for name, value in values.items():
+        if type(value) is tuple:
+            values[name] = list(value)
     return values
+
+
+_COLUMNS: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
+
+
+def _columns(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The names of a row's columns, and what takes all of them; worked out once."""
+    names = tuple(column.name for column in fields(kind))
+    found = _COLUMNS[kind] = names, attrgetter(*names)
+    return found
