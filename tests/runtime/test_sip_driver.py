@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.support.sip_party import DEADLINE_S, Party, description, driven, party
@@ -66,6 +67,30 @@ async def test_what_is_heard_is_dealt_with_before_it_is_answered() -> None:
         alice.say()
         await alice.wait(sip.Ended)
         assert order.index("RemoteHungUp") < order.index("held")
+
+
+async def test_the_answer_to_a_cancel_waits_for_nothing_and_comes_before_the_end_of_the_invite() -> None:
+    async with party() as alice, party() as bob:
+        session = alice.call(bob.address, offer=description(30_000))
+        invite = await bob.wait(sip.IncomingInvite)
+        bob.endpoint.ring(invite.session, now())
+        bob.say()
+        await alice.wait(sip.Progress)
+        said: list[str] = []
+        send = bob.driver.sockets.send
+
+        def sent(data: bytes, *where: Any) -> None:
+            head = data.decode("latin-1")
+            said.append(f"{head[8:11]} {head.partition('CSeq: ')[2].split()[1]}")
+            send(data, *where)
+
+        bob.driver.sockets.send = sent  # type: ignore[method-assign]
+        bob.driver.hold = lambda _: said.append("held")
+        alice.endpoint.hang_up(session, now())
+        alice.say()
+        await bob.wait(sip.RemoteHungUp)
+        await alice.wait(sip.Ended)
+        assert said == ["200 CANCEL", "487 INVITE"]
 
 
 async def test_a_stream_is_opened_when_it_is_needed_and_its_refusal_is_heard() -> None:

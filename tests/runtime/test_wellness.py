@@ -16,6 +16,7 @@ from offhook.runtime.wellness import (
     STORAGE_PATIENCE_S,
     TAKE_ABOVE_DESCRIPTORS,
     TAKE_BELOW_ROWS,
+    WATCH_BELOW_DESCRIPTORS,
     Ailment,
     Descriptors,
     Ports,
@@ -111,6 +112,14 @@ def test_descriptors_are_kept_for_running_calls() -> None:
     assert told.says() is None
     told.left = None
     assert told.says() is None
+
+
+def test_few_descriptors_are_watched_closely() -> None:
+    told = Told()
+    for left, closely in ((WATCH_BELOW_DESCRIPTORS, False), (WATCH_BELOW_DESCRIPTORS - 1, True)):
+        told.left = left
+        told.says()
+        assert told.wellness.closely is closely
 
 
 def test_what_this_process_uses() -> None:

@@ -248,12 +248,22 @@ class Line:
     # ── the API ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def a1(
-        self, method: str, path: str, *, body: bytes | None = None, auth: tuple[str, str] | None = None, **fields: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        auth: tuple[str, str] | None = None,
+        once: str | None = None,
+        **fields: Any,
     ) -> tuple[int, Any]:
-        """A request of this account (or of `auth`): status, and JSON or text. `from_` stands for `from`."""
+        """A request of this account (or of `auth`): status, and JSON or text. `from_` stands for `from`, `once` is its
+        Idempotency-Key."""
         data = {name.rstrip("_"): str(value) for name, value in fields.items()}
         sent: Any = body if body is not None else (data if method == "POST" else None)
         headers = basic(*(auth or (self.account, self.secret)))
+        if once is not None:
+            headers["Idempotency-Key"] = once
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         async with self.server.session.request(

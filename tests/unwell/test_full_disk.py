@@ -27,11 +27,13 @@ async def on_disk(app: Customer, tmp_path: Path) -> AsyncIterator[tuple[Line, Di
 
 
 async def until_storage_fails(line: Line) -> None:
-    """A database has room of its own in files that it has already: it is written to until that is used up too."""
+    """A database has room of its own in files that it has already: it is written to until that is used up too, each
+    time with an answer that is to be kept."""
     path = f"/numbers/{line.number_id}"
-    for _ in range(POSTS_MOST):
+    padded = '{"hangup":"reject"' + " " * PADDING_CHARS + "}"
+    for number in range(POSTS_MOST):
         async with asyncio.timeout(10):
-            status, _ = await line.a1("POST", path, voice_start='{"hangup":"reject"' + " " * PADDING_CHARS + "}")
+            status, _ = await line.a1("POST", path, once=f"fill {number}", voice_start=padded)
         if status == 503:
             return
         assert status == 200

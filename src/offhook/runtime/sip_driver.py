@@ -30,12 +30,19 @@ SERVER_ERROR = 500
 BINDING = (b"INVITE ", b"ACK ", b"BYE ", b"SIP/2.0 1", b"SIP/2.0 2")
 """How messages begin after which the far end counts on us: it repeats no request that was answered so, and takes none
 of ours back."""
+SUCCESS = b"SIP/2.0 2"
 UNHEARD = "unheard"
 
 
 def now() -> Now:
     """The time, twice."""
     return Now(time.monotonic(), time.time())
+
+
+def _binds(data: bytes) -> bool:
+    """Not the 2xx to a CANCEL: it says only that there was something to cancel, and comes before the 487 (RFC 3261
+    section 9.2)."""
+    return data.startswith(BINDING) and not (data.startswith(SUCCESS) and b" CANCEL\r\n" in data)
 
 
 def _begins_something(data: bytes, hop: Hop) -> bool:
@@ -156,7 +163,7 @@ class SipDriver:
                 out = endpoint.poll_transmit()
                 if out is None:
                     break
-                if out[0].startswith(BINDING):
+                if _binds(out[0]):
                     self.hold(partial(self.sockets.send, *out))
                 else:
                     self.sockets.send(*out)

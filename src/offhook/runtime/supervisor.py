@@ -36,7 +36,7 @@ in every turn and still be seconds behind what its sockets hold."""
 TAKE_BELOW_BYTES = 16 * 1024
 SMOOTHING = 0.15
 LOOK_EVERY_TICKS = 25
-"""Half a second: how often it is asked whether the machine is well."""
+"""Half a second: how often it is asked whether the machine is well, unless it is about not to be."""
 HOUSEKEEPING_S = 600.0
 RETRY_AFTER_S = 5
 UNAVAILABLE = "Service Unavailable"
@@ -157,7 +157,7 @@ class Supervisor:
                 late_s=round(self.load.lateness_s, 3),
                 waiting_bytes=self.load.waiting_bytes,
             )
-        if self._ticks % LOOK_EVERY_TICKS == 0 or self._ports_changed():
+        if self._ticks % LOOK_EVERY_TICKS == 0 or self.wellness.closely or self._ports_changed():
             self._look(now)
         self._ticks += 1
         self._follow()

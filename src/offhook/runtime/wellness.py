@@ -35,6 +35,8 @@ TAKE_BELOW_ROWS = 5_000
 REFUSE_BELOW_DESCRIPTORS = 64
 """Left to this process. Running calls need them for webhooks, sounds and their database."""
 TAKE_ABOVE_DESCRIPTORS = 128
+WATCH_BELOW_DESCRIPTORS = 1024
+"""Left: from here on a second's calls may take them all."""
 PORTS_KEPT = 20
 """One pair of RTP ports in so many is kept for running calls, whose flows may call others; twice that before new calls
 are taken again."""
@@ -98,6 +100,8 @@ class Wellness:
         self._too_few_ports = False
         self._too_many_rows = False
         self._too_few_descriptors = False
+        self.closely = False
+        """Whether to look again at once and not by and by."""
 
     def complaint(self, now_mono: float) -> Complaint | None:
         """Why no new call should be taken; `None`: all is well."""
@@ -138,6 +142,7 @@ class Wellness:
         found = self._descriptors()
         if found is None:
             return None
+        self.closely = found.left < WATCH_BELOW_DESCRIPTORS
         least = TAKE_ABOVE_DESCRIPTORS if self._too_few_descriptors else REFUSE_BELOW_DESCRIPTORS
         # A limit so low that the answer would always be no is the operator's wish, and half of it must do.
         self._too_few_descriptors = found.left < min(least, found.most // 2)
