@@ -42,6 +42,10 @@ SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("qq")
 HEADER = struct.Struct("!BBHII")
 DEAF_BYTES = 4096
+STAYS_EVERY_S = 30.0
+"""A far end that says nothing lets a packet be heard now and then (RFC 6263): the server gives up who is silent for two
+minutes, and between two absences a call may last so long."""
+QUIET = b"\xd5" * 160
 EAR_BYTES = 1 << 20
 
 
@@ -122,6 +126,7 @@ class Sound:
     _timestamp: int = 7
     _next_due: float = 0.0
     """When the next packet of speech should leave, loop time."""
+    _staying: asyncio.TimerHandle | None = None
     _offset_s: float = 0.0
     """From the wall's time to the loop's."""
 
@@ -145,10 +150,20 @@ class Sound:
         self.remote = media_of(description)
         if self.speaks:
             _speaking.add(self)
+        elif self._staying is None:
+            self._staying = asyncio.get_running_loop().call_later(STAYS_EVERY_S, self._stay)
 
     def hush(self) -> None:
         """Say no more."""
         _speaking.discard(self)
+        if self._staying is not None:
+            self._staying.cancel()
+            self._staying = None
+
+    def _stay(self) -> None:
+        self._send(PCMA, QUIET)
+        self._timestamp += SAMPLES
+        self._staying = asyncio.get_running_loop().call_later(STAYS_EVERY_S, self._stay)
 
     def close(self) -> None:
         self.hush()

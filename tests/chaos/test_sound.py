@@ -3,7 +3,10 @@
 import socket
 from itertools import pairwise
 
+import pytest
+from tests.chaos import sound as module
 from tests.chaos.sound import HEADER, SAMPLES, SERVERS, SILENCE, Gap, Heard, Sound, gaps_of_bridge, gaps_of_prompt
+from tests.restart.outage import until
 from tests.support.sip_crowd import LATE_FRAMES
 
 BEAT = 0.02
@@ -94,3 +97,17 @@ async def test_what_a_speaker_had_no_time_to_say_is_silence_of_its_length() -> N
     skipped, *steady = [(after[3] - before[3]) // SAMPLES for before, after in pairwise(heads)]
     assert 0.5 / BEAT - LATE_FRAMES - 1 <= skipped - 1 <= 0.5 / BEAT - LATE_FRAMES
     assert steady == [1] * LATE_FRAMES
+
+
+async def test_a_far_end_that_says_nothing_is_heard_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STAYS_EVERY_S", 0.01)
+    ear, mute = (Sound("127.0.0.1", hears=hears, speaks=False) for hears in (True, False))
+    host, port = ear.open()
+    mute.open()
+    mute.towards(f"v=0\r\nc=IN IP4 {host}\r\nm=audio {port} RTP/AVP 8\r\n")
+    try:
+        await until(lambda: len(ear.heard) > 1)
+    finally:
+        mute.close()
+        ear.close()
+    assert {each.number for each in ear.heard} == {SILENCE}
