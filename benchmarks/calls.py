@@ -131,10 +131,14 @@ def generator(seconds: float, ear: int) -> Row:
 
 
 def overload(server: Served, top: int, ear: int) -> list[Row]:
-    """What happens to those accepted, and to the others, beyond the highest rate."""
+    """What happens to those accepted, and to the others, beyond the highest rate.
+
+    The bare timer runs beside the generator: one that is starved itself reads answers late and repeats its requests,
+    which looks like a server that answers late."""
     rows = []
     for times in BUSY_TIMES:
-        tried = run(server, top * times, OVERLOAD_S, ear)
+        with bare_timer(cores().load) as timer:
+            tried = run(server, top * times, OVERLOAD_S, ear)
         outcome = tried.outcome
         accepted = outcome.offered - outcome.refused
         good = outcome.ended / accepted if accepted else 0.0
@@ -149,7 +153,8 @@ def overload(server: Served, top: int, ear: int) -> list[Row]:
                 + ("-" if answer is None else f"{answer.median:.0f} / {answer.p99:.0f} ms")
                 + ", refused in "
                 + ("-" if refusal is None else f"{refusal.median:.0f} / {refusal.p99:.0f} ms")
-                + f", {outcome.retransmissions / outcome.offered:.2f} retransmissions a call",
+                + f", {outcome.retransmissions / outcome.offered:.2f} retransmissions a call; "
+                + f"bare timer beside the generator {timer.words}",
             )
         )
     return rows

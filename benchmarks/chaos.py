@@ -1,14 +1,16 @@
 """What is promised over crashes and failures of others, tried on a real server: `make chaos`, or
 `python -m benchmarks.chaos [--only NAME]… [--kills N] [--rate R] [--seed S] [--pause S]`.
 
-Prints each figure beside its bar, and ends with 1 if one is missed. What each is: docs/design/durability.md. The seed
-decides the calls, the moments of the kills and what fails; the machine decides the rest.
+Prints each figure beside its bar. If one is missed it keeps the servers' data, says where, and ends with 1. What each
+is: docs/design/durability.md. The seed decides the calls, the moments of the kills and what fails; the machine decides
+the rest.
 """
 
 import argparse
 import asyncio
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -106,7 +108,7 @@ def main() -> int:
     asked.add_argument("--pause", type=float, help=f"seconds before each restart of `away` ({AWAY_S:g})")
     asked.add_argument("--seed", type=int, help="repeats a run; without one it is drawn and printed")
     asked.add_argument(
-        "--keep", type=Path, help="a directory with a short name for the servers' data, to look at afterwards"
+        "--keep", type=Path, help="a directory with a short name for the servers' data, to look at them in any case"
     )
     given = asked.parse_args()
     if given.seed is None:
@@ -117,13 +119,17 @@ def main() -> int:
         tell(f"── {name}, seed {given.seed}")
         began = time.monotonic()
         # The engine's socket lies in the directory, and the kernel takes 107 octets for its name.
-        with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
-            at = Path(scratch) if given.keep is None else given.keep / name
-            at.mkdir(parents=True, exist_ok=True)
-            rows = SCENARIOS[name](at, given)
+        at = Path(tempfile.mkdtemp(prefix="chaos-")) if given.keep is None else given.keep / name
+        at.mkdir(parents=True, exist_ok=True)
+        rows = SCENARIOS[name](at, given)
         tell(render(rows))
         tell(f"   {time.monotonic() - began:.0f} s\n")
-        missed += sum(not row.good for row in rows)
+        wrong = sum(not row.good for row in rows)
+        if wrong or given.keep is not None:
+            tell(f"   the servers' data: {at}")
+        else:
+            shutil.rmtree(at)
+        missed += wrong
     tell(f"{missed} bars missed; repeat with --seed {given.seed}" if missed else "every bar is met")
     return 1 if missed else 0
 
