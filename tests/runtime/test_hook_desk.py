@@ -118,6 +118,17 @@ async def test_a_get_carries_its_parameters_in_the_query() -> None:
     assert "to=%C3%A9" in here.seen[0].query
 
 
+async def test_a_file_that_takes_no_post_is_asked_with_get_in_one_dialect_alone() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=405 if request.method == "POST" else 200, text="<Response/>")
+
+    async with receiver(handler) as here, desk() as (board, _):
+        elks = await board.desk.ask(CALL, fetch(here.url), board.note, "a", "elks")
+        didml = await board.desk.ask(CALL, fetch(here.url), board.note, "a", "didml")
+    assert (elks.body, elks.status, didml.body) == (None, 405, b"<Response/>")
+    assert [seen.method for seen in here.seen] == ["POST", "POST", "GET"]
+
+
 async def test_a_failure_says_why_and_shows_every_try() -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=500)

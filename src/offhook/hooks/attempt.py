@@ -33,7 +33,7 @@ class AttemptPolicy:
     begun that could not have that much. `retries` are for connection errors and 5xx; a time-out is tried again only
     with `retry_timeouts`. `retry_on` names other failures in their place. With `read_s`, the longest silence while an
     answer is waited for or read, a try may have all that is left. The fragment of a URL goes before all of it
-    (`with_overrides`).
+    (`with_overrides`). `get_after_405` is a rule of one dialect (`policy_of_dialect`).
     """
 
     budget_s: float = 10.0
@@ -45,6 +45,7 @@ class AttemptPolicy:
     read_s: float | None = None
     max_redirects: int = 5
     max_body_bytes: int = 64 * 1024
+    get_after_405: bool = False
 
 
 CONTROL = AttemptPolicy()
@@ -104,8 +105,8 @@ class Attempt:
     `now` is monotonic seconds. A redirect belongs to its try and spends the same time; a retry starts again at the
     customer's own URL. With the default policy that is: at most two tries, 5 s for the first, half of what is left for
     the second. Redirects are followed for GET, and for POST on 307 and 308 alone: the others would turn a POST into a
-    GET without its fields (RFC 9110 §15.4). A control webhook whose POST is answered with 405 is asked with GET in the
-    same try, its fields in the query: web servers give files for nothing else (§15.5.6).
+    GET without its fields (RFC 9110 §15.4). With `get_after_405` a control webhook whose POST is answered with 405 is
+    asked with GET in the same try, its fields in the query: web servers give files for nothing else (§15.5.6).
     """
 
     def __init__(self, request: WebhookRequest, policy: AttemptPolicy = CONTROL) -> None:
@@ -189,7 +190,9 @@ class Attempt:
     @property
     def _may_get_instead(self) -> bool:
         """What is owed is no question: a GET would not deliver it."""
-        return self._sent is not None and self._sent.method is Method.POST and self._request.purpose is Purpose.CONTROL
+        if not self._policy.get_after_405 or self._request.purpose is not Purpose.CONTROL:
+            return False
+        return self._sent is not None and self._sent.method is Method.POST
 
     def _get_instead(self, now: float) -> Try:
         assert self._sent is not None
@@ -215,6 +218,12 @@ class Attempt:
             timeout_s=timeout_s,
             read_s=self._policy.read_s,
         )
+
+
+def policy_of_dialect(policy: AttemptPolicy, dialect: str) -> AttemptPolicy:
+    """The policy as the API that a call speaks has it: didML documents may be static files, which many web servers
+    give for GET alone; with 46elks every status but 200 to 204 ends the call (its Swagger file, "hooks")."""
+    return replace(policy, get_after_405=dialect == "didml")
 
 
 def with_overrides(policy: AttemptPolicy, url: str) -> tuple[AttemptPolicy, tuple[str, ...]]:

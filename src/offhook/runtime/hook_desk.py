@@ -15,7 +15,7 @@ import structlog
 from offhook.call.commands import FetchDocument, OweHangup, OweNotice, OweRecording, OweStatus
 from offhook.call.masking import shown_body
 from offhook.flow.view import CallId
-from offhook.hooks.attempt import AttemptPolicy
+from offhook.hooks.attempt import AttemptPolicy, policy_of_dialect
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
 from offhook.hooks.delivery import Now
 from offhook.hooks.errors import HookCause, WrongHookUrl
@@ -79,8 +79,10 @@ class HookDesk:
         """How many of the customers' hosts are believed to be in which state."""
         return self._breaker.figures()
 
-    async def ask(self, call: CallId, command: FetchDocument, note: NoteOf, account: str = "") -> Answer:
-        """A control webhook, within its budget. Every try is in the timeline.
+    async def ask(
+        self, call: CallId, command: FetchDocument, note: NoteOf, account: str = "", dialect: str = "elks"
+    ) -> Answer:
+        """A control webhook, within its budget. Every try is in the timeline. `dialect`: what the call speaks.
 
         A host that has failed again and again for this account is not asked where the call has a fallback.
         """
@@ -92,12 +94,12 @@ class HookDesk:
                 note("hook.avoided", {"request": command.request, "host": str(host.receiver)})
                 detail = f"{host.receiver} has failed again and again, so it was not asked"
                 return Answer(body=None, url=command.url, detail=detail, why=AVOIDED)
-        answer = await self._ask(call, account, command, note, host)
+        answer = await self._ask(call, account, dialect, command, note, host)
         self._tell_changes(note)
         return answer
 
     async def _ask(
-        self, call: CallId, account: str, command: FetchDocument, note: NoteOf, host: HostKey | None
+        self, call: CallId, account: str, dialect: str, command: FetchDocument, note: NoteOf, host: HostKey | None
     ) -> Answer:
         request = WebhookRequest(
             id=asked_id(call, command),
@@ -108,7 +110,7 @@ class HookDesk:
             method=Method(command.method),
             params=command.params,
         )
-        result = await self._client.perform(request, self._policy)
+        result = await self._client.perform(request, policy_of_dialect(self._policy, dialect))
         told: dict[str, Any] = {"request": command.request, "bytes": len(result.body), "tries": _tries(result)}
         if result.body:
             told["type"] = result.headers.get("content-type", "")[:TYPE_MAX_CHARS]

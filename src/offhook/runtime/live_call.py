@@ -448,7 +448,7 @@ class LiveCall:
     # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _fetch(self, command: do.FetchDocument) -> None:
-        answer = await self.services.hooks.ask(self.id, command, self.note, self.caller.account)
+        answer = await self.services.hooks.ask(self.id, command, self.note, self.caller.account, self.dialect.name)
         if answer.body is None:
             self.post(
                 happened.DocumentFailed(

@@ -209,9 +209,9 @@ async def test_no_content(line: Line) -> None:
 
 
 @topic("webhook answers")
-@pytest.mark.parametrize("status", [205, 206, 400, 401, 403, 404, 410, 429])
+@pytest.mark.parametrize("status", [205, 206, 400, 401, 403, 404, 405, 410, 429])
 async def test_status_that_ends_the_call(line: Line, status: int) -> None:
-    """Any other status ends the call at once, and `actions` says that the webhook failed."""
+    """Any other status ends the call at once, nothing being asked again, and `actions` says that the webhook failed."""
     start = line.on("/start", answer(status, '{"play": "sound/beep"}'))
     cid, party = await line.talks(start)
     await party.hung_up()
