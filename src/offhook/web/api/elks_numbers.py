@@ -178,10 +178,9 @@ def _columns(request: ElksRequest) -> dict[str, Any]:
     for name in ("voice_start", "fallback"):  # the second is an addition of ours
         start = request.params.get(name)
         if start is not None:
-            clears = start.strip().lower() in ("", "none")
-            if not clears:
+            if not _clears(start):
                 start_of(start, name)
-            columns[name] = "" if clears else start.strip()
+            columns[name] = "" if _clears(start) else start.strip()
     for name in ("sms_url", "mms_url"):
         url = url_or_empty(request, name)
         if url is not None:
@@ -190,8 +189,13 @@ def _columns(request: ElksRequest) -> dict[str, Any]:
     if title is not None:
         if len(title.strip()) > MAX_NAME_CHARS:
             raise ElksError(403, f"Too long name: {MAX_NAME_CHARS} characters are the most")
-        columns["name"] = "" if title.strip().lower() == "none" else title.strip()
-    replies = yes_or_no(request, "sms_replies")
+        columns["name"] = "" if _clears(title) else title.strip()
+    replies = request.params.get("sms_replies")
     if replies is not None:
-        columns["sms_replies"] = replies
+        columns["sms_replies"] = False if _clears(replies) else yes_or_no(request, "sms_replies")
     return columns
+
+
+def _clears(text: str) -> bool:
+    """`configure-number`: `none` and a blank clear a setting; so does an empty text here, for all of them alike."""
+    return text.strip().lower() in ("", "none")
