@@ -2,16 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from starlette.types import Receive, Scope, Send
 from tests.support.asgi import Reply, ask, basic
 from tests.support.board import Board
-from tests.support.rest_cases import MAIN, OTHER, SECRET, World
+from tests.support.rest_cases import API_KEY, MAIN, OTHER, SECRET, World
 
 from offhook.flow.view import CallId, CallView
 from offhook.storage import schema
@@ -19,8 +22,9 @@ from offhook.storage.idempotency import KEEP_KEYS, idempotency_key
 from offhook.storage.records import call_by_id, events_after
 from offhook.storage.rows import IdempotencyRow
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.http import MAX_BODY_BYTES
-from offhook.web.idempotency import Reserved, reserved
+from offhook.web.auth import AdminToken
+from offhook.web.http import MAX_BODY_BYTES, Answer, send_answer
+from offhook.web.idempotency import Idempotency, Reserved, reserved
 from offhook.web.port import CallOrder
 
 FORM = {"from": "+46100000001", "to": "+46700000002", "voice_start": "https://app.example/"}
@@ -46,6 +50,24 @@ async def native(world: World, app: Any, key: str, body: Any, path: str = "/v1/c
         "authorization": f"Bearer {token}", "content-type": "application/json", "idempotency-key": key,
     }  # fmt: skip
     return await ask(app, "POST", path, json.dumps(body).encode(), headers)
+
+
+async def didforsale(
+    app: Any, key: str, form: Mapping[str, str] = FORM, path: str = "/api/V2/CallTermination"
+) -> Reply:
+    said = {name: value for name, value in form.items() if name != "voice_start"}
+    return await ask(app, "POST", path, {"apikey": API_KEY, **said}, {"idempotency-key": key})
+
+
+@contextmanager
+def locked(world: World) -> Iterator[None]:
+    """Somebody else has the database, for good: nothing that is put becomes durable."""
+    other = sqlite3.connect(world.storage.data_dir / "offhook.db", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
 
 
 class StuckBoard(Board):
@@ -195,8 +217,9 @@ async def test_a_refusal_is_an_answer_too(world: World) -> None:
 async def test_refused_for_load_the_key_may_be_used_again(world: World) -> None:
     app = world.app()
     world.board.full = True
-    refused = await elks(app, "k")
-    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    for _ in range(2):
+        refused = await elks(app, "k")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert (await native(world, app, "n", JSON)).status == 503
     world.board.full = False
     placed = await elks(app, "k")
@@ -209,6 +232,50 @@ async def test_whoever_is_not_known_gets_the_answer_of_the_api(world: World) -> 
     reply = await ask(app, "POST", "/a1/calls", FORM, {"idempotency-key": "k"})
     assert reply.status == 401
     assert (await elks(app, "k")).headers.get(REPLAYED) is None
+
+
+async def test_each_api_refuses_in_its_own_shape(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`/a1` in plain sentences, DIDforSale with `status` and `message`, `/v1` with a name that is stable."""
+    app = world.app()
+
+    async def asked(key: str, to: str) -> list[Reply]:
+        form = {**FORM, "to": to}
+        return [
+            await elks(app, key, form),
+            await didforsale(app, key, form),
+            await native(world, app, key, JSON | form),
+        ]
+
+    def shaped(replies: list[Reply], status: int, name: str, sentence: str) -> None:
+        plain, theirs, ours = replies
+        assert {reply.status for reply in replies} == {status}, replies
+        assert (plain.headers["content-type"], plain.text[:1].isupper()) == ("text/plain; charset=utf-8", True)
+        assert sentence in plain.text
+        found = json.loads(theirs.body)
+        assert (found.keys(), found["status"]) == ({"status", "message"}, False)
+        assert found["message"] == plain.text
+        error = json.loads(ours.body)["error"]
+        assert (error.keys(), error["name"]) == ({"name", "message"}, name)
+        assert error["message"].casefold() == plain.text.casefold()
+
+    shaped(await asked(" ", "+46700000002"), 400, "idempotency_key", "1 to 255 printable")
+    # The elks and the DIDforSale API have one account here, and so one room for keys: one key for each.
+    for key, request in (("e", elks), ("d", didforsale)):
+        assert (await request(app, key)).status == 200
+    assert (await native(world, app, "n", JSON)).status == 200
+    other = {**FORM, "to": "+46700000003"}
+    reused = [
+        await elks(app, "e", other),
+        await didforsale(app, "d", other),
+        await native(world, app, "n", JSON | other),
+    ]
+    shaped(reused, 409, "idempotency_key_reused", "used for another request")
+    monkeypatch.setattr("offhook.web.idempotency.DURABLE_WITHIN_S", 0.05)
+    with locked(world):
+        refused = await asked("late", "+46700000002")
+    shaped(refused, 503, "storage_unavailable", "nothing was made")
+    assert [reply.headers.get("retry-after") for reply in refused] == ["1", "1", "1"]
+    assert len(world.board.orders) == 3
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "å"])
@@ -367,6 +434,70 @@ async def test_an_answer_that_cannot_be_written_is_known_all_the_same(
     first, second = await elks(app, "k"), await elks(app, "k")
     assert (first.status, first.body, second.headers[REPLAYED]) == (200, second.body, "true")
     assert len(world.board.orders) == 1
+
+
+@pytest.mark.parametrize("api", ["elks", "native"])
+async def test_what_was_made_and_is_not_stored_yet_is_given_when_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    """The disk fails between the promise and the change. Whoever asks again gets the secret that is shown once."""
+    app, directory = world.app(), world.storage.directory
+    made = "add_subaccount" if api == "elks" else "add_account"
+    add, count = getattr(directory, made), 0
+    monkeypatch.setattr("offhook.web.idempotency.CHANGE_WITHIN_S", 0.05)
+
+    async def request() -> Reply:
+        if api == "elks":
+            return await elks(app, "k", {"name": "Sub"}, "/a1/subaccounts")
+        return await native(world, app, "k", {"name": "Ann"}, "/v1/accounts")
+
+    with ExitStack() as trouble:
+
+        def with_the_disk_gone(*args: Any, **more: Any) -> Any:
+            nonlocal count
+            count += 1
+            trouble.enter_context(locked(world))
+            return add(*args, **more)
+
+        monkeypatch.setattr(directory, made, with_the_disk_gone)
+        for _ in range(2):
+            refused = await request()
+            assert (refused.status, refused.headers["retry-after"], REPLAYED in refused.headers) == (503, "1", False)
+            assert "ask again with the same key" in refused.text
+    await world.storage.writer.flush()
+    told = await request()
+    assert (told.status, told.headers[REPLAYED], bool(json.loads(told.body)["secret"])) == (200, "true", True)
+    assert (await request()).body == told.body
+    assert count == 1
+    rows = directory.accounts() if api == "native" else directory.subaccounts(MAIN)
+    assert json.loads(told.body)["id"] in [row.id for row in rows]
+
+
+async def test_without_a_key_what_is_not_stored_yet_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = world.app()
+    monkeypatch.setattr("offhook.web.idempotency.CHANGE_WITHIN_S", 0.05)
+    with locked(world):
+        refused = await elks(app, None, {"name": "Sub"}, "/a1/subaccounts")
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert refused.text.startswith("The change is not stored yet; look whether it is there")
+
+
+async def test_whatever_was_refused_with_503_may_be_tried_again_with_its_key(world: World) -> None:
+    token, asked = AdminToken.make(world.storage.data_dir), 0
+    once = Idempotency(world.storage, token)
+
+    async def first_overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal asked
+        asked += 1
+        await send_answer(send, Answer.text(503 if asked == 1 else 200, "so"))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await once(scope, receive, send, first_overloaded)
+
+    replies = [await native(world, app, "k", {}, "/v1/something") for _ in range(3)]
+    assert [reply.status for reply in replies] == [503, 200, 200]
+    assert [reply.headers.get(REPLAYED) for reply in replies] == [None, None, "true"]
+    assert asked == 2
 
 
 def test_what_a_request_was_promised() -> None:

@@ -6,6 +6,7 @@ known.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections import OrderedDict
@@ -21,17 +22,20 @@ from offhook.storage.idempotency import idempotency_key
 from offhook.storage.rows import IdempotencyRow
 from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
-from offhook.web.api.didforsale_request import is_didforsale
+from offhook.web.api.didforsale_request import failure, is_didforsale
 from offhook.web.auth import AdminToken
 from offhook.web.http import MAX_BODY_BYTES, Answer, basic_credentials, header, send_answer
 
-__all__ = ["Idempotency", "Reserved", "reserved"]
+__all__ = ["Idempotency", "Reserved", "reserved", "stored"]
 
 HEADER = b"idempotency-key"
 KEY_MAX_CHARS = 255
 DURABLE_WITHIN_S = 2.0
+CHANGE_WITHIN_S = 5.0
+"""How long a change waits for the disk before whoever asked is told that it is not stored yet."""
+RETRY_AFTER_S = 1
 UNWRITTEN_MOST = 10_000
-"""Answers kept in memory while the disk does not take them."""
+"""Answers, and keys to be forgotten, that are kept in memory while the disk does not take them."""
 OPERATOR = "operator"
 MAKES_A_CALL = (("a1", "calls"), ("v1", "calls"))
 """Paths whose POST makes a call, and which make a call that was promised before a crash good (`Reserved.resumed`)."""
@@ -56,6 +60,15 @@ def reserved(scope: Scope) -> Reserved | None:
     return found
 
 
+async def stored(storage: Storage, scope: Scope) -> None:
+    """Waits until what a request changed is durable. Raises `StorageUnavailable`: it is changed, and not durable yet.
+
+    For a request with a key `Idempotency` waits, when it has the answer: who asks again is to be given that.
+    """
+    if reserved(scope) is None:
+        await storage.writer.flush(CHANGE_WITHIN_S)
+
+
 Whose = Callable[[Scope, Receive], Awaitable[str | None]]
 """Says which account a request is of, if any."""
 
@@ -76,6 +89,8 @@ class Idempotency:
         self._token = token
         self._busy: dict[tuple[str, str], asyncio.Event] = {}
         self._unwritten: OrderedDict[tuple[str, str], IdempotencyRow] = OrderedDict()
+        self._forgotten: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Keys whose rows are still to be deleted: a promise that reads find meanwhile is none."""
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, application: ASGIApp, whose: Whose | None = None
@@ -126,6 +141,8 @@ class Idempotency:
                 sentence="this Idempotency-Key was used for another request; take a new key for each thing to be made",
             )
         if known is not None and known.status is not None:
+            if name in self._unwritten:
+                await self._written(name, needed=_changes(scope, known.status))
             return _again(self._stored(known))
         if known is not None and not _makes_a_call(scope):
             raise _Refusal(
@@ -138,16 +155,21 @@ class Idempotency:
         scope = {**scope, "offhook.reserved": Reserved(call=CallId(row.call_id), resumed=known is not None)}
         answer = await _asked(application, scope, receive)
         if answer.status < 500:
-            await self._keep(row, answer)
-        elif answer.status == 503 and known is None and _makes_a_call(scope):
-            # Refused for load: nothing was made, and the same key may be used again.
-            self._storage.idempotency.forget(row)
+            self._keep(row, answer)
+            await self._written(name, needed=_changes(scope, answer.status))
+        elif answer.status == 503 and known is None:
+            # Refused for load: nothing was made (what is made and not durable is an answer, see `stored`), and the same
+            # key may be used again.
+            self._forget(row)
+            with contextlib.suppress(StorageUnavailable):
+                await self._storage.idempotency.flush(DURABLE_WITHIN_S)
+                self._forgotten.pop(name, None)
         return answer if known is None else _again(answer)
 
     async def _known(self, name: tuple[str, str]) -> IdempotencyRow | None:
         # However old: what is too old goes with the housekeeping, which a clock that is set forward does not deceive.
         row = self._unwritten.get(name)
-        if row is None:
+        if row is None and name not in self._forgotten:
             row = await self._storage.read(lambda connection: idempotency_key(connection, *name))
         return row
 
@@ -156,11 +178,12 @@ class Idempotency:
         row = IdempotencyRow(
             owner=name[0], key=name[1], fingerprint=fingerprint, call_id=token_hex(16), created=datetime.now(UTC)
         )
+        self._forgotten.pop(name, None)
         self._storage.idempotency.save(row)
         try:
             await self._storage.idempotency.flush(DURABLE_WITHIN_S)
         except StorageUnavailable:
-            self._storage.idempotency.forget(row)
+            self._forget(row)
             raise _Refusal(
                 status=503,
                 name="storage_unavailable",
@@ -168,7 +191,13 @@ class Idempotency:
             ) from None
         return row
 
-    async def _keep(self, row: IdempotencyRow, answer: Answer) -> None:
+    def _forget(self, row: IdempotencyRow) -> None:
+        self._forgotten[row.owner, row.key] = None
+        while len(self._forgotten) > UNWRITTEN_MOST:
+            self._forgotten.popitem(last=False)
+        self._storage.idempotency.forget(row)
+
+    def _keep(self, row: IdempotencyRow, answer: Answer) -> None:
         done = replace(
             row,
             status=answer.status,
@@ -180,10 +209,19 @@ class Idempotency:
         while len(self._unwritten) > UNWRITTEN_MOST:
             self._unwritten.popitem(last=False)
         self._storage.idempotency.save(done)
+
+    async def _written(self, name: tuple[str, str], *, needed: bool) -> None:
+        """Waits until an answer, and the change it tells of, is durable. Raises `_Refusal` where that is needed."""
         try:
-            await self._storage.idempotency.flush(DURABLE_WITHIN_S)
+            await self._storage.idempotency.flush(CHANGE_WITHIN_S if needed else DURABLE_WITHIN_S)
         except StorageUnavailable:
             log.warning("the answer under an idempotency key is not stored yet")
+            if needed:
+                raise _Refusal(
+                    status=503,
+                    name="storage_unavailable",
+                    sentence="what was asked for is done and not stored yet; ask again with the same key",
+                ) from None
         else:
             self._unwritten.pop(name, None)
 
@@ -208,6 +246,13 @@ def _path(scope: Scope) -> list[str]:
 def _makes_a_call(scope: Scope) -> bool:
     path = _path(scope)
     return tuple(path[:-1] if path[-1:] == ["post"] else path) in MAKES_A_CALL or is_didforsale(scope["path"])
+
+
+def _changes(scope: Scope, status: int) -> bool:
+    """Whether an answer tells of a change that was to be `stored`. What calls promise is waited for where they are
+    placed; those are on their way, whatever the disk does."""
+    about_calls = tuple(_path(scope)[:2]) in MAKES_A_CALL or is_didforsale(scope["path"])
+    return status < 400 and not about_calls
 
 
 def _key(given: bytes) -> str:
@@ -282,7 +327,12 @@ def _again(answer: Answer) -> Answer:
 
 
 def _refused(scope: Scope, refusal: _Refusal) -> Answer:
-    """In the words of the API that was asked."""
+    """In the words of the API that was asked; a 503 says when to come again (RFC 9110 section 10.2.3)."""
+    headers = ((b"retry-after", str(RETRY_AFTER_S).encode()),) if refusal.status == 503 else ()
+    sentence = refusal.sentence[0].upper() + refusal.sentence[1:]
     if _path(scope)[:1] == ["a1"]:
-        return Answer.text(refusal.status, refusal.sentence[0].upper() + refusal.sentence[1:])
-    return Answer.json({"error": {"name": refusal.name, "message": refusal.sentence}}, refusal.status)
+        return Answer.text(refusal.status, sentence, *headers)
+    if is_didforsale(scope["path"]):
+        return failure(refusal.status, sentence, *headers)
+    answer = Answer.json({"error": {"name": refusal.name, "message": refusal.sentence}}, refusal.status)
+    return replace(answer, headers=headers)

@@ -45,7 +45,8 @@ async def test_a_change_that_is_not_stored_in_time_is_said(world: World, monkeyp
     monkeypatch.setattr(world.storage.writer, "flush", unavailable)
     app = world.app()
     reply = await ask(app, "POST", "/a1/me", {"creditalert": "5"}, basic(MAIN, SECRET))
-    assert (reply.status, reply.text) == (503, "The change is not stored yet; ask again before repeating it")
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert reply.text == "The change is not stored yet; look whether it is there before repeating it"
     assert (await ask(app, "GET", "/a1/calls", headers=basic(MAIN, SECRET))).status == 200
 
 

@@ -78,7 +78,11 @@ class ElksApi:
             return
         except StorageUnavailable:
             log.exception("a change could not be made durable in time")
-            answer = Answer.text(503, "The change is not stored yet; ask again before repeating it")
+            answer = Answer.text(
+                503,
+                "The change is not stored yet; look whether it is there before repeating it",
+                (b"retry-after", b"1"),
+            )
         except Exception:
             log.exception("a request of the 46elks API failed")
             if started:

@@ -22,6 +22,7 @@ from offhook.web.api.elks_request import (
     required,
     yes_or_no,
 )
+from offhook.web.idempotency import stored
 
 __all__ = ["handle_billing", "handle_me", "handle_subaccounts", "handle_transactions"]
 
@@ -40,7 +41,7 @@ async def handle_me(elks: Elks, request: ElksRequest) -> dict[str, Any]:
     alert = request.params.get("creditalert", "").strip()
     if request.method == "POST" and alert:
         row = elks.storage.directory.change_account(row.id, credit_alert=amount(alert, "creditalert"))
-        await elks.storage.writer.flush()
+        await stored(elks.storage, request.scope)
     return _me(elks, row)
 
 
@@ -114,7 +115,7 @@ async def _create(elks: Elks, request: ElksRequest) -> dict[str, Any]:
     row = elks.storage.directory.add_subaccount(
         request.account.id, name, secret=secret, usage_limit=limit.get("usage_limit")
     )
-    await elks.storage.writer.flush()
+    await stored(elks.storage, request.scope)
     return _subaccount(elks, row)
 
 
@@ -129,7 +130,7 @@ async def _change(elks: Elks, request: ElksRequest, row: AccountRow) -> dict[str
         changes |= {"active": False, "deactivated": utc_now()}
     if changes or secret is not None:
         row = elks.storage.directory.change_account(row.id, secret=secret, **changes)
-        await elks.storage.writer.flush()
+        await stored(elks.storage, request.scope)
     return _subaccount(elks, row)
 
 

@@ -26,6 +26,7 @@ from offhook.web.api.elks_request import (
     url_or_empty,
     yes_or_no,
 )
+from offhook.web.idempotency import stored
 
 __all__ = ["handle", "number_object"]
 
@@ -137,7 +138,7 @@ async def _allocate(elks: Elks, request: ElksRequest) -> dict[str, Any]:
         if free is None:
             raise ElksError(403, _nothing_free(country, category, capabilities, number))
         row = directory.allocate(free.id, request.account.id, **columns)
-    await elks.storage.writer.flush()
+    await stored(elks.storage, request.scope)
     elks.server.directory_changed()
     return _with_secret(elks, row)
 
@@ -159,7 +160,7 @@ async def _configure(elks: Elks, request: ElksRequest, row: NumberRow) -> dict[s
     if yes_or_no(request, "active") is False:
         if row.active:
             row = directory.deallocate(row.id)
-        await elks.storage.writer.flush()
+        await stored(elks.storage, request.scope)
         elks.server.directory_changed()
         return number_object(row, datetime.now(UTC))
     columns = _columns(request)
@@ -167,7 +168,7 @@ async def _configure(elks: Elks, request: ElksRequest, row: NumberRow) -> dict[s
         raise ElksError(403, "The number is deallocated for ever")
     if columns:
         row = directory.change_number(row.id, **columns)
-        await elks.storage.writer.flush()
+        await stored(elks.storage, request.scope)
         elks.server.directory_changed()
     return _with_secret(elks, row)
 

@@ -126,7 +126,7 @@ async def add_account(caller: Admin, body: NewAccountBody) -> dict[str, Any]:
         body.name, currency=body.currency, email=body.email, mobile_number=body.mobile_number
     )
     signing_key = storage.signing_keys.in_force(made.row.id, utc_now())[0].text
-    await storage.writer.flush()
+    await caller.stored()
     return {
         **account_json(made.row),
         "secret": made.secret,
@@ -140,7 +140,7 @@ async def set_balance(caller: Admin, account: str, body: BalanceBody) -> dict[st
     """Sets the balance, from which on calls are refused when it is gone."""
     storage = caller.native.storage
     row = storage.directory.set_balance(caller.which(_named(account)).id, body.amount)
-    await storage.writer.flush()
+    await caller.stored()
     return account_json(row)
 
 
@@ -150,7 +150,7 @@ async def set_delivery(caller: Asking, account: str, body: DeliveryBody) -> dict
     storage, owner = caller.native.storage, _of(caller, account)
     policy = None if body.policy is None else plain_policy(policy_from(body.policy.model_dump()))
     row = storage.directory.change_account(owner.id, delivery=policy)
-    await storage.writer.flush()
+    await caller.stored()
     return account_json(row)
 
 
@@ -159,7 +159,7 @@ async def show_signing_key(caller: Asking, account: str) -> dict[str, Any]:
     """The key that its webhooks are signed with, and those that still sign beside it."""
     storage, owner = caller.native.storage, _of(caller, account)
     keys = storage.signing_keys.in_force(owner.id, utc_now())
-    await storage.writer.flush()
+    await caller.stored()
     return _signing_key_json(owner, keys)
 
 
@@ -169,7 +169,7 @@ async def rotate_signing_key(caller: Asking, account: str, body: RotationBody = 
     storage, owner = caller.native.storage, _of(caller, account)
     now = utc_now()
     storage.signing_keys.rotate(owner.id, now, timedelta(hours=body.overlap_h))
-    await storage.writer.flush()
+    await caller.stored()
     return _signing_key_json(owner, storage.signing_keys.in_force(owner.id, now))
 
 
@@ -189,7 +189,7 @@ async def set_fallback(caller: Asking, account: str, body: FallbackBody) -> dict
     storage, owner = caller.native.storage, _of(caller, account)
     check_start(body.fallback, "elks", "fallback")
     row = storage.directory.change_account(owner.id, fallback=body.fallback.strip())
-    await storage.writer.flush()
+    await caller.stored()
     return account_json(row)
 
 
@@ -201,7 +201,7 @@ async def set_quirks(caller: Asking, account: str, body: QuirksBody) -> dict[str
     if unknown is not None:
         raise NativeError(400, "no_quirk", f"there is no {unknown[:60]}; there are: {', '.join(QUIRKS)}")
     row = storage.directory.change_account(owner.id, quirks=tuple(dict.fromkeys(body.quirks)))
-    await storage.writer.flush()
+    await caller.stored()
     return account_json(row)
 
 
@@ -217,7 +217,7 @@ async def add_caller_id(caller: Admin, account: str, body: CallerIdBody) -> dict
     """Lets the account show a number that the operator knows to be its own."""
     storage, owner = caller.native.storage, caller.which(_named(account))
     row = storage.directory.add_caller_id(owner.id, e164(body.number, "the caller ID"))
-    await storage.writer.flush()
+    await caller.stored()
     return {"account": owner.id, "number": row.number, "created": moment(row.created)}
 
 
@@ -227,7 +227,7 @@ async def remove_caller_id(caller: Admin, account: str, number: str) -> dict[str
     storage, owner = caller.native.storage, caller.which(_named(account))
     if not storage.directory.remove_caller_id(owner.id, e164(number, "the caller ID")):
         raise NativeError(404, "no_caller_id", f"{number} is no caller ID of {owner.name}")
-    await storage.writer.flush()
+    await caller.stored()
     return {"account": owner.id, "number": number, "removed": True}
 
 

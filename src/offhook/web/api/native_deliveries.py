@@ -99,7 +99,7 @@ async def replay_since(
         rows, following = await caller.native.storage.read(page)
         await caller.native.server.replay(rows)
         replayed += len(rows)
-    await caller.native.storage.writer.flush()
+    await caller.stored()
     return {"replayed": replayed, "next": moment(following)}
 
 
@@ -108,7 +108,7 @@ async def replay_one(caller: Asking, delivery: str) -> dict[str, Any]:
     """Sends a post that is done once more, under its id; one that is owed is tried without waiting."""
     row = await _row(caller, delivery)
     await caller.native.server.replay((row,))
-    await caller.native.storage.writer.flush()
+    await caller.stored()
     return {"id": row.id, "was": row.state, "replayed": row.state in (DELIVERED, DEAD), "tried_now": True}
 
 

@@ -142,7 +142,7 @@ def _trunk(caller: Caller, name: str) -> TrunkRow:
 
 
 async def _changed(caller: Caller) -> None:
-    await caller.native.storage.writer.flush()
+    await caller.stored()
     caller.native.server.directory_changed()
 
 
@@ -232,7 +232,7 @@ async def set_number_fallback(caller: Asking, number: str, body: FallbackBody) -
         raise NativeError(404, "no_number", f"there is no number {number}; offhook number list shows them")
     check_start(body.fallback, row.dialect, "fallback")
     row = directory.change_number(row.id, fallback=body.fallback.strip())
-    await caller.native.storage.writer.flush()
+    await caller.stored()
     return number_json(row)
 
 

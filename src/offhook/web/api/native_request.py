@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Scope
 
 from offhook.config import Settings
 from offhook.flow.dialects.elks_values import number
@@ -22,6 +23,7 @@ from offhook.storage.store import Storage
 from offhook.web.auth import AdminToken
 from offhook.web.event_stream import Streams
 from offhook.web.http import basic_credentials, header
+from offhook.web.idempotency import stored
 from offhook.web.port import ServerPort
 
 __all__ = [
@@ -89,6 +91,11 @@ class Caller:
 
     native: Native
     account: AccountRow | None
+    scope: Scope
+
+    async def stored(self) -> None:
+        """Waits until what was changed is durable. Raises `StorageUnavailable`."""
+        await stored(self.native.storage, self.scope)
 
     def which(self, named: str | None) -> AccountRow:
         """The account that is meant, by id or name; without one, the asker's, or the only one. Raises `NativeError`."""
@@ -151,14 +158,14 @@ def _check_query(request: Request) -> None:
 def _caller(request: Request) -> Caller:
     native = native_of(request)
     if native.token.matches(header(request.scope, b"authorization")):
-        return Caller(native=native, account=None)
+        return Caller(native=native, account=None, scope=request.scope)
     credentials = basic_credentials(request.scope)
     account = None if credentials is None else native.storage.directory.authenticate(*credentials)
     if account is None:
         raise NativeError(
             401, "unauthorized", "send the token in admin.token as Bearer, or an account's id and secret as Basic"
         )
-    return Caller(native=native, account=account)
+    return Caller(native=native, account=account, scope=request.scope)
 
 
 def _admin(caller: Annotated[Caller, Depends(asking)]) -> Caller:
