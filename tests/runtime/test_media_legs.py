@@ -13,6 +13,7 @@ from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
 from offhook.runtime import media_legs
+from offhook.runtime.media_leg import Playback
 from offhook.runtime.media_legs import LAST_ID, PORTS_REST_S, MediaLeg
 
 
@@ -163,15 +164,41 @@ def test_a_fault_in_one_call_is_not_another_ones(scene: Scene) -> None:
 # ── playing and keys ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_playbacks_have_the_numbers_of_their_call_on_each_session(scene: Scene) -> None:
+def test_playbacks_have_numbers_that_say_what_they_are(scene: Scene) -> None:
     a, b = scene.open(A), scene.open(A)
     scene.legs.play(a, P1, ["/x", "/y"], 0)
     scene.legs.play(b, P1, ["/x"], 1)
     first, second = scene.line.all(do.Play)
     assert (first.files, first.repeat, first.session) == (("/x", "/y"), 0, a.session)
-    assert (first.playback, second.playback, second.session) == (P1, P1, b.session)
+    assert (first.playback, second.session) == (Playback(("/x", "/y"), 0).number(P1), b.session)
+    assert first.playback != second.playback
     scene.legs.stop_playing(b, P1)
-    assert scene.line.last(do.StopPlayback).session == b.session
+    assert scene.line.last(do.StopPlayback) == do.StopPlayback(session=b.session, playback=second.playback)
+
+
+def test_what_nobody_can_have_heard_is_begun_anew(scene: Scene) -> None:
+    media = scene.open()
+    scene.legs.begin_anew(media)
+    assert scene.line.all(do.Play) == []
+    scene.legs.play(media, P1, ["/x"], 1)
+    scene.legs.begin_anew(media)
+    first, second = scene.line.all(do.Play)
+    assert (first.files, second.files) == (("/x",), ("/x",))
+    assert first.playback != second.playback, "the engine does nothing twice that has one number"
+    for play, reason in ((first, said.PlaybackEnd.REPLACED), (second, said.PlaybackEnd.FINISHED)):
+        assert scene.posted == []
+        scene.legs.handle(
+            said.PlaybackEnded(session=media.session, playback=play.playback, reason=reason, played_ms=20, detail="")
+        )
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
+def test_what_is_to_stop_is_not_begun_anew(scene: Scene) -> None:
+    media = scene.open()
+    scene.legs.play(media, P1, ["/x"], 1)
+    scene.legs.stop_playing(media, P1)
+    scene.legs.begin_anew(media)
+    assert len(scene.line.all(do.Play)) == 1
 
 
 @pytest.mark.parametrize(
@@ -355,10 +382,10 @@ async def test_sessions_are_made_again_on_their_ports_with_what_they_did(tmp_pat
     said_again = [each for each in scene.line.sent if not isinstance(each, do.OpenSession)]
     assert said_again == [
         remote,
-        do.Play(session=a.session, playback=do.PlaybackId(1), files=("/x",), repeat=0),
+        do.Play(session=a.session, playback=Playback(("/x",), 0).number(P1), files=("/x",), repeat=0),
         do.Mute(session=b.session, muted=True),
         do.Bridge(a=b.session, b=a.session),
-        do.Play(session=b.session, playback=do.PlaybackId(2), files=("/y",), repeat=1),
+        do.Play(session=b.session, playback=Playback(("/y",), 1).number(P2), files=("/y",), repeat=1),
         do.JoinMix(mix=do.MixId(5), session=c.session, muted=True),
     ]
     assert scene.of("lost") == []

@@ -16,9 +16,14 @@ from offhook.call import events as happened
 from offhook.media import commands as do
 from offhook.media import events as said
 from offhook.media import frames
+from offhook.runtime import media_legs
+from offhook.runtime.media_leg import Playback, digits_number
 from offhook.runtime.media_legs import MediaLeg, MediaLegs
 from offhook.runtime.media_process import EngineConfig, MediaEngine
 from offhook.runtime.media_recordings import RecordingClosed, RecordingOrder
+
+X1, Y2 = Playback(("/x",), 1).number(P1), Playback(("/y",), 1).number(P2)
+"""The engine's numbers of what these calls play."""
 
 
 def alive(session: int, *, playback: int = 0, recordings: tuple[int, ...] = ()) -> said.SessionAlive:
@@ -36,7 +41,7 @@ class Restored(Scene):
     def __init__(self, **more: object) -> None:
         super().__init__(first_id=1000)
         data = {
-            "session": 7, "address": ["127.0.0.1", 20_000], "rtcp_port": 20_001, "playing": [[1, ["/x"], 1]],
+            "session": 7, "address": ["127.0.0.1", 20_000], "rtcp_port": 20_001, "playing": [[1, ["/x"], 1, 0]],
             "stopping": [], "sending": [[2, "1"]], "partner": 0, "mix": None, "muted": False,
         }  # fmt: skip
         self.media = self.legs.restore({**data, **more}, A, self.posted.append, after=10)
@@ -74,12 +79,12 @@ def test_what_the_facts_know_of_is_not_heard_twice() -> None:
     assert scene.posted == [happened.DigitPressed(leg=A, digit="2", duration_ms=100)]
 
 
-def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
+async def test_what_still_plays_plays_on_and_its_end_is_told() -> None:
     scene = Restored(sending=[])
-    scene.legs.expect([alive(7, playback=1)])
-    scene.legs.reconcile([alive(7, playback=1)])
+    scene.legs.expect([alive(7, playback=X1)])
+    scene.legs.reconcile([alive(7, playback=X1)])
     assert (scene.told_engine(), scene.posted) == ([], [])
-    scene.played(1)
+    scene.played(X1)
     assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
 
 
@@ -89,27 +94,27 @@ def test_what_the_engine_was_never_told_to_play_or_send_is_begun() -> None:
     scene.legs.expect([alive(7)])
     scene.legs.reconcile([alive(7)])
     [play], [keys] = scene.line.all(do.Play), scene.line.all(do.SendDigits)
-    assert (play.playback, play.files, play.repeat) == (P1, ("/x",), 1)
-    assert (keys.request, [each.digit for each in keys.digits]) == (2, ["1"])
+    assert (play.playback, play.files, play.repeat) == (X1, ("/x",), 1)
+    assert [each.digit for each in keys.digits] == ["1"]
     assert scene.posted == []
-    scene.played(1)
-    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(2), reason=said.DigitsEnd.SENT))
+    scene.played(X1)
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=keys.request, reason=said.DigitsEnd.SENT))
     assert scene.posted == [
         happened.PlaybackEnded(leg=A, playback=P1, failed=False),
         happened.DigitsSent(leg=A, request=call.RequestId(2)),
     ]
 
 
-@pytest.mark.parametrize("plays", [0, 1])
-def test_what_was_to_be_stopped_does_not_play_on_and_does_not_begin(plays: int) -> None:
+@pytest.mark.parametrize("plays", [0, X1])
+async def test_what_was_to_be_stopped_does_not_play_on_and_does_not_begin(plays: int) -> None:
     scene = Restored(stopping=[1], sending=[])
     assert scene.media.export()["stopping"] == [1]
     scene.legs.expect([alive(7, playback=plays)])
     scene.legs.reconcile([alive(7, playback=plays)])
     assert scene.line.all(do.Play) == []
-    assert [each.playback for each in scene.line.all(do.StopPlayback)] == [P1][:plays]
+    assert [each.playback for each in scene.line.all(do.StopPlayback)] == [X1][:plays]
     if plays:
-        scene.played(1, said.PlaybackEnd.STOPPED)
+        scene.played(X1, said.PlaybackEnd.STOPPED)
     assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
     assert scene.media.export()["stopping"] == []
 
@@ -126,9 +131,10 @@ def test_a_session_that_was_to_be_opened_and_never_was_is_opened() -> None:
 
 def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() -> None:
     scene = Restored(playing=[], sending=[])
-    scene.legs.expect([alive(7, playback=2)])
-    scene.played(1)
-    scene.line.tell(said.DigitsSent(session=scene.media.session, request=do.RequestId(5), reason=said.DigitsEnd.SENT))
+    scene.legs.expect([alive(7, playback=Y2)])
+    scene.played(X1)
+    sent = digits_number(call.RequestId(5), "1")
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=sent, reason=said.DigitsEnd.SENT))
     assert scene.posted == []
     scene.legs.play(scene.media, P1, ["/x"], 1)
     scene.legs.send_digits(scene.media, call.RequestId(5), "1")
@@ -138,10 +144,60 @@ def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() 
     ]
     scene.legs.play(scene.media, P2, ["/y"], 1)
     assert scene.line.sent == [], "it plays already"
-    scene.played(2)
+    scene.played(Y2)
     assert scene.posted[-1] == happened.PlaybackEnded(leg=A, playback=P2, failed=False)
     scene.legs.play(scene.media, call.PlaybackId(3), ["/z"], 1)
     assert scene.line.last(do.Play).files == ("/z",)
+
+
+def test_a_call_that_goes_on_otherwise_than_it_did_gets_what_it_asks_for_now() -> None:
+    """The numbers of the call are those that it gave to other things before it was sent back."""
+    scene = Restored(playing=[], sending=[])
+    scene.legs.expect([alive(7, playback=Y2)])
+    scene.played(X1)
+    sent = digits_number(call.RequestId(5), "1")
+    scene.line.tell(said.DigitsSent(session=scene.media.session, request=sent, reason=said.DigitsEnd.SENT))
+    scene.legs.play(scene.media, P1, ["/other"], 1)
+    scene.legs.send_digits(scene.media, call.RequestId(5), "2")
+    play, keys = scene.line.sent
+    assert isinstance(play, do.Play)
+    assert isinstance(keys, do.SendDigits)
+    assert (play.files, keys.digits[0].digit) == (("/other",), "2")
+    assert scene.posted == []
+    # What played before it is replaced, which is not its end.
+    scene.played(Y2, said.PlaybackEnd.REPLACED)
+    assert scene.posted == []
+    scene.played(play.playback)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
+@pytest.mark.parametrize("room", [False, True])
+def test_what_a_call_no_longer_asks_for_is_not_heard_over_whom_it_is_joined_to(room: bool) -> None:
+    scene = Restored(playing=[], sending=[])
+    other = scene.legs.restore(scene.media.export() | {"session": 8}, B, scene.posted.append, after=10)
+    scene.legs.expect([alive(7, playback=Y2), alive(8)])
+    if room:
+        scene.legs.mix(do.MixId(5), scene.media, muted=False)
+    else:
+        scene.legs.join(other, scene.media)
+    assert scene.line.sent[0] == do.StopPlayback(session=scene.media.session, playback=Y2)
+    assert len(scene.line.sent) == 2
+    scene.played(Y2, said.PlaybackEnd.STOPPED)
+    assert scene.posted == []
+
+
+async def test_what_no_call_asks_for_again_is_stopped_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_legs, "FOUND_KEPT_S", 0.01)
+    claimed, unclaimed = Restored(playing=[], sending=[]), Restored(playing=[], sending=[])
+    for scene in (claimed, unclaimed):
+        scene.legs.expect([alive(7, playback=Y2)])
+        scene.legs.reconcile([alive(7, playback=Y2)])
+    claimed.legs.play(claimed.media, P2, ["/y"], 1)
+    async with asyncio.timeout(5):
+        while not unclaimed.line.all(do.StopPlayback):
+            await unclaimed.line.more()
+    assert unclaimed.line.last(do.StopPlayback).playback == Y2
+    assert claimed.told_engine() == []
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -253,7 +309,7 @@ def bridged(scene: Restored, found: int) -> MediaLeg:
     """A partner of the restored session; the engine has the two joined, or not."""
     data = {**scene.media.export(), "session": 8, "address": ["127.0.0.1", 20_002], "playing": [], "partner": 7}
     other = scene.legs.restore(data, B, scene.posted.append, after=10)
-    mine, theirs = alive(7, playback=1), alive(8)
+    mine, theirs = alive(7, playback=X1), alive(8)
     if found:
         mine, theirs = replace(mine, bridged_with=do.SessionId(8)), replace(theirs, bridged_with=do.SessionId(7))
     scene.legs.expect([mine, theirs])
@@ -278,7 +334,7 @@ def test_two_whom_the_engine_has_not_joined_are_joined() -> None:
     assert scene.line.sent == [do.Bridge(a=do.SessionId(7), b=do.SessionId(8))]
 
 
-def test_two_whom_the_engine_has_joined_and_no_fact_are_parted() -> None:
+async def test_two_whom_the_engine_has_joined_and_no_fact_are_parted() -> None:
     scene = Restored(playing=[], sending=[])
     other = bridged(scene, found=1)
     scene.media.partner = other.partner = None

@@ -1,7 +1,7 @@
 """Legs on real SIP over loopback: what the far end says becomes call control, in every order it may come in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from tests.support.engine_line import Line
 from tests.support.raw_sip import raw
 from tests.support.sip_party import DEADLINE_S, Party, description, party
 
-from offhook.call.commands import LegId
+from offhook.call.commands import LegId, PlaybackId
 from offhook.call.events import (
     DigitPressed,
     Event,
@@ -24,6 +24,7 @@ from offhook.call.events import (
 from offhook.flow.view import Cause
 from offhook.media import commands as engine
 from offhook.media import events as said
+from offhook.runtime import sip_legs
 from offhook.runtime.media_legs import MediaLegs
 from offhook.runtime.sip_driver import now
 from offhook.runtime.sip_legs import LegState, SipLeg, SipLegs, _info_digit
@@ -335,6 +336,30 @@ async def test_a_caller_hears_ringing_and_our_answer() -> None:
         assert await r.owner.wait(LegAnswered) == LegAnswered(leg=A)
         assert (r.remote.remote[1], r.remote.media_timeout_ms) == (30_000, MEDIA_TIMEOUT_MS)
         assert r.legs.live == 1
+
+
+@pytest.mark.parametrize(("most_s", "begun"), [(60.0, 1), (-1.0, 2)])
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_sound_that_went_out_long_before_the_answer_is_begun_anew(
+    most_s: float, begun: int, early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer waits for facts; the sound does not, since they take no time, unless the disk stands still."""
+    monkeypatch.setattr(sip_legs, "UNHEARD_MOST_S", most_s)
+    async with rig() as (r, bob):
+        bob.call(r.us.address, offer=description())
+        leg = await r.called()
+        held: list[Callable[[], None]] = []
+        r.us.driver.hold = held.append
+        if early:
+            r.legs.early_media(leg)
+        else:
+            r.legs.answer(leg)
+        while not held:
+            await r.owner.stirred()
+        r.media.play(leg.media, PlaybackId(1), ["/hello"], 1)
+        for say in held:
+            say()
+        assert [each.files for each in r.line.all(engine.Play)] == [("/hello",)] * begun
 
 
 async def test_an_answer_waits_for_the_ports() -> None:

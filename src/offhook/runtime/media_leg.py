@@ -1,19 +1,22 @@
 """One session of the media engine, whose it is, and what it is doing: enough to do it again, or to go on from there.
 
-Playbacks and digits have the same numbers here, in the call and in the engine, so that a call that a restart sent back
-a moment, and that asks for the same again, finds it done. Decides nothing and sends nothing.
+The engine's numbers of playbacks and digits come of what they are and of their number in the call, so that a call that
+a restart sent back a moment finds done what it asks for again. What it asks for instead, should it decide otherwise
+this time, has another number there, though it has the same one in the call. Decides nothing and sends nothing.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from offhook.call import commands as call
 from offhook.call import events as happened
 from offhook.media import commands as engine
 from offhook.media import events as said
 
-__all__ = ["MediaLeg", "Playback"]
+__all__ = ["MediaLeg", "Playback", "digits_number"]
 
 Post = Callable[[happened.Event], None]
 
@@ -24,6 +27,22 @@ class Playback:
 
     files: tuple[str, ...]
     loop: int
+    anew: int = 0
+    """How often it was begun from its beginning, the first time aside."""
+
+    def number(self, playback: call.PlaybackId) -> engine.PlaybackId:
+        """The engine's."""
+        return engine.PlaybackId(_number(playback, self.files, self.loop, self.anew))
+
+
+def digits_number(request: call.RequestId, keys: str) -> engine.RequestId:
+    """The engine's, of keys that are to be sent."""
+    return engine.RequestId(_number(request, keys))
+
+
+def _number(*what: Any) -> int:
+    """32 bits; 0 means none. Two that are the same by chance would have to be of one leg, within one restart."""
+    return crc32(json.dumps(what).encode()) or 1
 
 
 def _ignore(media: "MediaLeg") -> None:
@@ -67,13 +86,22 @@ class MediaLeg:
     absent: bool = False
     """It was restored, and its engine died with the last control process."""
     found_playing: int = 0
-    """What the engine played when this leg was restored."""
+    """The engine's number of what it played when this leg was restored, until it is asked for or stopped."""
     found_with: int = 0
     """The session that the engine had it bridged with when this leg was restored, until they part."""
     ended_early: dict[int, bool] = field(default_factory=dict)
-    """Playbacks whose end was told before a restored call had asked for them (again), and whether they failed."""
+    """The engine's numbers of playbacks whose end was told before a restored call had asked for them (again), and
+    whether they failed."""
     sent_early: set[int] = field(default_factory=set)
     """Likewise keys."""
+
+    def playback_of(self, number: int) -> call.PlaybackId | None:
+        """Which of those that play has this number of the engine's."""
+        return next((each for each, wanted in self.playing.items() if wanted.number(each) == number), None)
+
+    def request_of(self, number: int) -> call.RequestId | None:
+        """Likewise of keys."""
+        return next((each for each, keys in self.sending.items() if digits_number(each, keys) == number), None)
 
     def export(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -81,7 +109,7 @@ class MediaLeg:
             "session": self.session,
             "address": None if self.address is None else list(self.address),
             "rtcp_port": self.rtcp_port,
-            "playing": [[playback, list(each.files), each.loop] for playback, each in self.playing.items()],
+            "playing": [[playback, list(each.files), each.loop, each.anew] for playback, each in self.playing.items()],
             "stopping": sorted(self.stopping),
             "sending": [[request, keys] for request, keys in self.sending.items()],
             "partner": 0 if self.partner is None else self.partner.session,
@@ -97,7 +125,8 @@ class MediaLeg:
             made.address = (data["address"][0], data["address"][1])
         made.rtcp_port, made.muted = data["rtcp_port"], data["muted"]
         made.playing = {
-            call.PlaybackId(playback): Playback(tuple(files), loop) for playback, files, loop in data["playing"]
+            call.PlaybackId(playback): Playback(tuple(files), loop, anew)
+            for playback, files, loop, anew in data["playing"]
         }
         made.stopping = {call.PlaybackId(playback) for playback in data["stopping"]}
         made.sending = {call.RequestId(request): keys for request, keys in data["sending"]}

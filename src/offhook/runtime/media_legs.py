@@ -1,7 +1,7 @@
 """The sound of legs: a call's wishes become commands to the media engine, and the engine's events the call's.
 
-Sessions, recordings and conferences have numbers of the engine's, never used twice in its life; playbacks and digits
-have those of their call, which count up on each session.
+Sessions, recordings and conferences have numbers of the engine's, never used twice in its life; those of playbacks and
+digits are of one session (`media_leg.py`).
 
 Sessions outlive a control process: `restore` takes one up again, `reconcile` compares all with what the engine has.
 They outlive an engine too: `engine_died` and `engine_up` make them again on the same ports, with what they were doing.
@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from offhook.media import commands as engine
 from offhook.media import events as said
 from offhook.media.tones import digit_tones
 from offhook.runtime.engine_line import EngineLine, told
-from offhook.runtime.media_leg import MediaLeg, Playback
+from offhook.runtime.media_leg import MediaLeg, Playback, digits_number
 from offhook.runtime.media_recordings import MediaRecordings
 
 __all__ = ["MediaLeg", "MediaLegs"]
@@ -34,6 +34,9 @@ LATE_HEARD_US = 60_000
 """Three frames of 20 ms, what jitter buffers hold at the least; sound that late has gaps."""
 REOPENED_WITHIN_S = 1.0
 """A session whose engine died is made again within this, or its leg has lost its sound."""
+FOUND_KEPT_S = 15.0
+"""What an adopted engine was found playing and no call has asked for again by then, its webhook asked anew included, is
+stopped."""
 PORTS_REST_S = 5.0
 """What the engine lets a pair of ports rest at the least (native/src/ports.rs)."""
 
@@ -127,19 +130,38 @@ class MediaLegs:
         """Play prepared files; `PlaybackEnded` follows, unless the session ends first."""
         if self._is_gone(media):
             return
-        if (failed := media.ended_early.pop(playback, None)) is not None:
+        wanted = Playback(tuple(files), loop)
+        if (failed := media.ended_early.pop(wanted.number(playback), None)) is not None:
             media.post(happened.PlaybackEnded(leg=media.leg, playback=playback, failed=failed))
             return
-        media.playing[playback] = Playback(tuple(files), loop)
-        if media.found_playing != playback:
+        media.playing[playback] = wanted
+        if media.found_playing == wanted.number(playback):
+            media.found_playing = 0
+        else:
             self._play(media, playback)
 
     def _play(self, media: MediaLeg, playback: call.PlaybackId) -> None:
         media.found_playing = 0
         if self._is_there(media):
             wanted = media.playing[playback]
-            number = engine.PlaybackId(playback)
+            number = wanted.number(playback)
             self.line.send(engine.Play(session=media.session, playback=number, files=wanted.files, repeat=wanted.loop))
+
+    def begin_anew(self, media: MediaLeg) -> None:
+        """Play from its beginning what plays: nobody can have heard it yet."""
+        if not self._is_there(media):
+            return
+        for playback in media.playing.keys() - media.stopping:
+            wanted = media.playing[playback]
+            media.playing[playback] = replace(wanted, anew=wanted.anew + 1)
+            self._play(media, playback)
+
+    def _stop_found(self, media: MediaLeg) -> None:
+        """Stop what the engine was found playing, and nobody has asked for again: a call that a restart sent back goes
+        on otherwise than the last time."""
+        found, media.found_playing = media.found_playing, 0
+        if found and media.playback_of(found) is None and self._is_there(media):
+            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(found)))
 
     def stop_playing(self, media: MediaLeg, playback: call.PlaybackId) -> None:
         """Stop a playback; its end is still told. One that is over already is no fault: they crossed."""
@@ -149,21 +171,26 @@ class MediaLegs:
             self._playback_ended(media, playback, failed=False)
         else:
             media.stopping.add(playback)
-            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(playback)))
+            self._stop(media, playback)
+
+    def _stop(self, media: MediaLeg, playback: call.PlaybackId) -> None:
+        number = media.playing[playback].number(playback)
+        self.line.send(engine.StopPlayback(session=media.session, playback=number))
 
     def send_digits(self, media: MediaLeg, request: call.RequestId, keys: str) -> None:
         """Send keys; `DigitsSent` follows, unless the session ends first."""
         if self._is_gone(media):
             return
-        if request in media.sent_early or media.reopening:
+        if digits_number(request, keys) in media.sent_early or media.reopening:
             media.post(happened.DigitsSent(leg=media.leg, request=request))
             return
         media.sending[request] = keys
         self._send_digits(media, request)
 
     def _send_digits(self, media: MediaLeg, request: call.RequestId) -> None:
-        number, digits = engine.RequestId(request), digit_tones(media.sending[request])
-        self.line.send(engine.SendDigits(session=media.session, request=number, digits=digits))
+        keys = media.sending[request]
+        number = digits_number(request, keys)
+        self.line.send(engine.SendDigits(session=media.session, request=number, digits=digit_tones(keys)))
 
     def mute(self, media: MediaLeg, muted: bool) -> None:
         """Let nobody hear a leg, whatever it is joined to now or later; or let them again."""
@@ -179,6 +206,7 @@ class MediaLegs:
             # The adopted engine never parted them: said again, it would begin their streams anew.
             return
         for one in (a, b):
+            self._stop_found(one)
             self._part_from_partner(one)
         a.partner, b.partner = b, a
         a.mix = b.mix = None
@@ -207,6 +235,7 @@ class MediaLegs:
         """Let a leg hear all others in a mix, and be heard unless muted; it leaves any bridge."""
         if self._is_gone(media):
             return
+        self._stop_found(media)
         self._part_from_partner(media)
         media.mix = (mix, muted)
         if self._is_there(media):
@@ -293,6 +322,8 @@ class MediaLegs:
                 self._say_what_is_missing(media, there)
             elif media.address is None:
                 self.line.send(engine.OpenSession(session=media.session, local=self.local_host))
+            if media.found_playing:
+                asyncio.get_running_loop().call_later(FOUND_KEPT_S, self._stop_found, media)
         self.recordings.reconcile({recording for each in alive.values() for recording in each.recordings})
 
     def _say_what_is_missing(self, media: MediaLeg, there: said.SessionAlive) -> None:
@@ -300,13 +331,14 @@ class MediaLegs:
         twice that it had been told already."""
         if not self._is_there(media):
             return
-        for playback in [each for each in media.playing if int(there.playback) != int(each)]:
+        plays = media.playback_of(there.playback)
+        for playback in [each for each in media.playing if each != plays]:
             if playback in media.stopping:
                 self._playback_ended(media, playback, failed=False)
             else:
                 self._play(media, playback)
         for playback in media.stopping:
-            self.line.send(engine.StopPlayback(session=media.session, playback=engine.PlaybackId(playback)))
+            self._stop(media, playback)
         for request in media.sending:
             self._send_digits(media, request)
         remote, partner = media.remote, media.partner
@@ -436,7 +468,7 @@ class MediaLegs:
                 self.recordings.ended(event)
             case said.DigitsSent():
                 if (media := self._of(event.session)) is not None and event.reason is not said.DigitsEnd.CLOSED:
-                    if (request := call.RequestId(event.request)) in media.sending:
+                    if (request := media.request_of(event.request)) is not None:
                         self._digits_sent(media, request)
                     elif media.after:
                         media.sent_early.add(event.request)
@@ -496,15 +528,18 @@ class MediaLegs:
             media.on_closed(media)
 
     def _heard_playback_end(self, media: MediaLeg, event: said.PlaybackEnded) -> None:
-        playback = call.PlaybackId(event.playback)
+        playback = media.playback_of(event.playback)
         failed = event.reason is said.PlaybackEnd.FAILED
-        if event.reason is said.PlaybackEnd.CLOSED:
-            media.playing.pop(playback, None)
+        if event.playback == media.found_playing:
+            media.found_playing = 0
+        if playback is None:
+            if media.after and event.reason is not said.PlaybackEnd.CLOSED:
+                media.ended_early[event.playback] = failed
+        elif event.reason is said.PlaybackEnd.CLOSED:
+            del media.playing[playback]
             media.stopping.discard(playback)
-        elif playback in media.playing:
+        else:
             self._playback_ended(media, playback, failed=failed)
-        elif media.after:
-            media.ended_early[playback] = failed
 
     @staticmethod
     def _playback_ended(media: MediaLeg, playback: call.PlaybackId, *, failed: bool) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -32,6 +33,8 @@ __all__ = ["LegOwner", "LegState", "SipLeg", "SipLegs"]
 
 log = structlog.get_logger(__name__)
 
+UNHEARD_MOST_S = 0.06
+"""How much of a sound may have gone out before the answer that lets a caller hear it: three frames."""
 TRYING_AFTER_S = 0.15
 """A caller hears 100 after this if nothing else has been said by then; RFC 3261 section 17.2.1 asks for it in 0.2 s."""
 RINGING, SESSION_PROGRESS, NOT_ACCEPTABLE_HERE = 180, 183, 488
@@ -261,6 +264,7 @@ class SipLegs:
             self._configure(leg)
             self._driver.endpoint.ring(leg.session, now(), status=SESSION_PROGRESS, body=body)
             self._driver.pump()
+            self._driver.hold(partial(self._left, leg, now().mono))
 
     def _answer(self, leg: SipLeg) -> None:
         if leg.local is None or leg.session is None:
@@ -275,6 +279,12 @@ class SipLegs:
         self.on_urgent(leg)
         self._driver.endpoint.answer(leg.session, body, now())
         self._driver.pump()
+        self._driver.hold(partial(self._left, leg, now().mono))
+
+    def _left(self, leg: SipLeg, since: float) -> None:
+        """The answer has left that a caller must have to hear anything. What was begun meanwhile began unheard."""
+        if leg.state is not LegState.ENDED and now().mono - since > UNHEARD_MOST_S:
+            self._media.begin_anew(leg.media)
 
     def _describe_to_caller(self, leg: SipLeg) -> Body | None:
         """Our answer to the caller's offer (the same one in 183 and 200), or our offer if it made none."""
