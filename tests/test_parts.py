@@ -105,5 +105,5 @@ async def test_what_becomes_of_a_post_stands_in_the_timeline_of_its_call(folder:
     assert [row.kind for row in found[1:]] == ["hook.postponed", "hook.dead", "hook.delivered"]
     postponed, dead, delivered = (row.data for row in found[1:])
     assert postponed["next"] == "1970-01-01T00:00:00+00:00"
-    assert dead["why"] == failure.sentence
+    assert (dead["why"], dead["status"]) == (failure.sentence, 500)
     assert (delivered["webhook"], delivered["tries"], delivered["status"]) == ("w1", 3, 204)

@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import structlog
 
@@ -19,8 +18,9 @@ from offhook.flow.dialects import elks_values
 from offhook.flow.verbs import Sound, UnusableSound
 from offhook.flow.view import CallId
 from offhook.hooks.attempt import CONTROL
-from offhook.hooks.delivery import Dead, Delivered, Postponed
+from offhook.hooks.delivery import DeliveryEvent
 from offhook.hooks.policy import DeliveryPolicy, Steady, policy_from, policy_of_api
+from offhook.runtime import hook_entries
 from offhook.runtime.book import Book
 from offhook.runtime.call_facts import call_fact
 from offhook.runtime.hook_desk import HookDesk
@@ -293,18 +293,10 @@ def _supervisor(
 # ── what customers are told ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _note_delivery(book: Book, event: Delivered | Postponed | Dead, result: HookResult | None) -> None:
+def _note_delivery(book: Book, event: DeliveryEvent, result: HookResult | None) -> None:
     """What became of a post that is owed belongs to its call's timeline."""
-    data: dict[str, Any] = {"webhook": event.request.id, "tries": event.tries}
-    if isinstance(event, Delivered):
-        data["status"] = event.status
-    else:
-        data["why"] = event.failure.sentence
-    if result is not None:
-        data["took_ms"] = round(result.took_s * 1000, 1)
-    if isinstance(event, Postponed):
-        data["next"] = datetime.fromtimestamp(event.next_wall, UTC).isoformat()
-    book.noted_late(CallId(event.request.call), f"hook.{type(event).__name__.lower()}", data)
+    kind, told = hook_entries.owed(event, result)
+    book.noted_late(CallId(event.request.call), kind, told)
 
 
 def _delivery_policies(directory: Directory, settings: Settings) -> Callable[[str, str], DeliveryPolicy]:

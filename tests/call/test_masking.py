@@ -75,6 +75,13 @@ def test_a_document_is_cut_to_size_and_no_secret_is_cut_in_two() -> None:
     assert shown_body(b"x" * 100_000) == "", "one word without an end may be anything"
 
 
+def test_the_beginning_of_a_document_ends_before_the_word_that_is_cut() -> None:
+    assert shown_body(b"one two thr", cut=True) == "one two …"
+    assert shown_body(b'{"play":"https://u:s3cr', cut=True) == '{"play":"…'
+    assert shown_body(b"", cut=True) == "…"
+    assert len(shown_body(b"x " * 10_000, cut=True)) == BODY_MAX_CHARS
+
+
 def test_octets_that_are_no_text() -> None:
     assert shown_body(b"\xff\xfe{}") == "\ufffd\ufffd{}"
 

@@ -91,8 +91,12 @@ async def test_an_answer_comes_with_the_address_it_came_from() -> None:
     ((kind, data),) = board.notes
     assert (kind, data["request"], data["bytes"]) == ("hook.tries", 7, 17)
     assert (data["type"], data["body"]) == ("text/plain; charset=utf-8", '{"hangup":"busy"}')
+    assert data["webhook"] == asked_id(CALL, fetch(f"{here.url}/start"))
     assert [made["status"] for made in data["tries"]] == [307, 200]
     assert all(made["took_ms"] >= 0 for made in data["tries"])
+    assert [(made["try"], made.get("hop"), made.get("url")) for made in data["tries"]] == [
+        (1, None, None), (1, 1, f"{here.url}/moved")
+    ]  # fmt: skip
 
 
 async def test_an_answer_is_shown_without_its_secrets_and_not_to_its_end() -> None:
@@ -131,14 +135,17 @@ async def test_a_file_that_takes_no_post_is_asked_with_get_in_one_dialect_alone(
 
 async def test_a_failure_says_why_and_shows_every_try() -> None:
     async def handler(_: web.Request) -> web.Response:
-        return web.Response(status=500)
+        return web.Response(status=500, text="no database at https://u:s3cret@db.example/")
 
     async with receiver(handler) as here, desk() as (board, _):
         answer = await board.desk.ask(CALL, fetch(here.url), board.note)
     assert answer.body is None
     assert "500" in answer.detail
     (_, data) = board.notes[0]
-    assert [made["status"] for made in data["tries"]] == [500, 500]
+    said = "no database at https://…@db.example/"
+    assert [(made["try"], made["status"]) for made in data["tries"]] == [(1, 500), (2, 500)]
+    assert (data["tries"][0]["bytes"], data["tries"][0]["body"]) == (43, said)
+    assert (data["bytes"], data["body"], "body" in data["tries"][1]) == (43, said, False)
 
 
 async def test_a_server_that_is_not_there() -> None:
@@ -148,6 +155,7 @@ async def test_a_server_that_is_not_there() -> None:
     assert answer.detail
     (_, data) = board.notes[0]
     assert all("status" not in made and made["why"] for made in data["tries"])
+    assert "bytes" not in data, "there was no answer that could have a size"
 
 
 async def test_an_address_that_is_not_allowed_is_never_asked() -> None:

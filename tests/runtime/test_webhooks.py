@@ -20,7 +20,7 @@ from offhook.hooks.attempt import CONTROL
 from offhook.hooks.errors import HookCause
 from offhook.hooks.request import FORM, Method, Purpose, WebhookRequest
 from offhook.runtime.url_guard import UrlGuard
-from offhook.runtime.webhooks import HookResult, Webhooks
+from offhook.runtime.webhooks import BEGINNING_MAX_BYTES, HookResult, Webhooks
 
 QUICK = replace(CONTROL, budget_s=0.6, connect_s=0.3, shortest_try_s=0.05, retries=0)
 """So that a test of a time-out takes a third of a second."""
@@ -279,6 +279,91 @@ async def test_a_slow_answer_and_a_slow_body_run_out_of_time_once(answer: bytes)
     assert cause(result) is HookCause.TIMEOUT
     assert count == 1
     assert result.took_s < QUICK.budget_s
+
+
+@pytest.mark.parametrize("status", [404, 500, 307])
+async def test_the_body_of_an_answer_that_does_not_count_is_read_and_its_connection_serves_on(status: int) -> None:
+    peers = set()
+
+    async def handle(asked: web.Request) -> web.Response:
+        assert asked.transport is not None
+        peers.add(asked.transport.get_extra_info("peername"))
+        return web.Response(status=status, text="x" * BEGINNING_MAX_BYTES, content_type="text/html")
+
+    async with receiver(handle) as server, Webhooks(LOOPBACK) as webhooks:
+        for _ in range(2):
+            result = await webhooks.perform(request(server.url))
+    assert result.body == b""
+    made = result.tries[-1]
+    assert (made.status, made.size, made.cut) == (status, BEGINNING_MAX_BYTES, False)
+    assert (made.body, made.content_type) == (b"x" * BEGINNING_MAX_BYTES, "text/html; charset=utf-8")
+    assert len(peers) == 1
+
+
+async def test_of_a_long_error_the_beginning_is_read_and_its_size_is_the_senders_word() -> None:
+    async with receiver(lambda _: says("x" * 1_000_000, 404)) as server:
+        (made,) = (await perform(server.url)).tries
+    assert (len(made.body), made.size, made.cut) == (BEGINNING_MAX_BYTES, 1_000_000, True)
+
+
+@pytest.mark.parametrize("piece", [b"x", b"x" * 10_000])
+async def test_an_error_without_an_end_costs_neither_time_nor_memory(piece: bytes) -> None:
+    """Octets that drip, and more than anybody wants: the status counts, and the try ends long before its time."""
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        writer.write(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            gone.set()
+
+    async with raw_receiver(talk) as url, Webhooks(LOOPBACK) as webhooks:
+        result = await webhooks.perform(request(url))
+        await asyncio.wait_for(gone.wait(), 5.0)
+    assert cause(result) is HookCause.STATUS
+    (made,) = result.tries
+    assert (made.status, made.size, made.cut) == (404, None, True)
+    assert 0 < len(made.body) <= BEGINNING_MAX_BYTES
+    assert made.took_s < CONTROL.budget_s / 10
+
+
+@pytest.mark.parametrize(("sent", "said"), [(b"", b""), (b"no da", b"no da")])
+async def test_an_error_whose_body_stops_is_still_that_error(sent: bytes, said: bytes) -> None:
+    over = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 11\r\n\r\n" + sent)
+        await writer.drain()
+        await over.wait()
+
+    async with raw_receiver(talk) as url:
+        result = await perform(url, quick=True)
+        over.set()
+    assert cause(result) is HookCause.STATUS
+    (made,) = result.tries
+    assert (made.status, made.body, made.size, made.cut) == (503, said, 11, True)
+    assert made.took_s < QUICK.budget_s / 4
+
+
+async def test_what_there_was_of_an_answer_that_is_of_no_use_is_kept_for_the_timeline() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await writer.drain()
+
+    async with raw_receiver(half) as url:
+        made = (await perform(url)).tries[-1]
+    assert (made.status, made.body, made.size, made.cut) == (200, b"half", 100, True)
+    assert made.failure is not None
+    async with receiver(lambda _: says("x" * 100_000)) as server:
+        (made,) = (await perform(server.url)).tries
+    assert (made.status, len(made.body), made.size, made.cut) == (200, BEGINNING_MAX_BYTES, 100_000, True)
 
 
 @pytest.mark.parametrize(("fragment", "within"), [("", "0.3 s"), ("#rt=100", "0.1 s")])

@@ -57,7 +57,7 @@ _ELEMENT = re.compile(rf"(<({_NAMES})(?:\s[^<>]*)?>)[^<]*", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(basic|bearer|digest)\s+[\w+/.~=-]{8,}", re.IGNORECASE)
 _STEMS = ("key", "secret", "passw", "pwd", "token", "auth", "sig", "basic", "bearer", "digest")
 """Without one of these in it a text names no secret: most documents, and a look is cheaper than the patterns."""
-_LAST_WORD = re.compile(r"[^\s\"'<>]*\Z")
+_ENDS_WORD = "\"'<>"
 _KEYS = re.compile(r"[0-9*#A-D]+")
 
 
@@ -79,9 +79,15 @@ def _blanked(pair: str) -> str:
     return f"{name}={BLANK}" if equals else BLANK
 
 
-def shown_body(body: bytes) -> str:
-    """The beginning of a document, `BODY_MAX_CHARS` at most, its secrets blanked; octets that are no text as `�`."""
-    text = shown_urls(body[: 4 * BODY_READ_CHARS].decode("utf-8", "replace").replace("\\/", "/"))
+def shown_body(body: bytes, *, cut: bool = False) -> str:
+    """The beginning of a document, `BODY_MAX_CHARS` at most, its secrets blanked; octets that are no text as `�`.
+
+    `cut`: there is more of it than `body` has.
+    """
+    text = body[: 4 * BODY_READ_CHARS].decode("utf-8", "replace").replace("\\/", "/")
+    if cut:
+        text = _without_last_word(text[:BODY_READ_CHARS]) + BLANK
+    text = shown_urls(text)
     if "@" in text:
         text = _SIP_PASSWORD.sub(rf"\1:{BLANK}@", text)
     low = text.lower()
@@ -95,9 +101,16 @@ def shown_body(body: bytes) -> str:
 def shown_urls(text: str) -> str:
     """A sentence, its URLs as `shown_url` has them; of a long one, the first `BODY_READ_CHARS`."""
     if len(text) > BODY_READ_CHARS:
-        # A word that is cut may be the beginning of a secret that can no longer be told from others.
-        text = _LAST_WORD.sub("", text[:BODY_READ_CHARS], count=1)
+        text = _without_last_word(text[:BODY_READ_CHARS])
     return _URL.sub(lambda found: shown_url(found.group()), text)
+
+
+def _without_last_word(text: str) -> str:
+    """A word that is cut may be the beginning of a secret that can no longer be told from others."""
+    end = len(text)
+    while end and not (text[end - 1].isspace() or text[end - 1] in _ENDS_WORD):
+        end -= 1
+    return text[:end]
 
 
 def _without_value(found: re.Match[str]) -> str:

@@ -13,7 +13,6 @@ from typing import Any, assert_never
 import structlog
 
 from offhook.call.commands import FetchDocument, OweHangup, OweNotice, OweRecording, OweStatus
-from offhook.call.masking import shown_body
 from offhook.flow.view import CallId
 from offhook.hooks.attempt import AttemptPolicy, policy_of_dialect
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
@@ -21,8 +20,9 @@ from offhook.hooks.delivery import Now
 from offhook.hooks.errors import HookCause, WrongHookUrl
 from offhook.hooks.policy import DeliveryPolicy, policy_of_api
 from offhook.hooks.request import Method, Purpose, WebhookRequest, receiver
+from offhook.runtime import hook_entries
 from offhook.runtime.outbox import Outbox
-from offhook.runtime.webhooks import HookResult, TryMade, Webhooks
+from offhook.runtime.webhooks import Webhooks
 
 __all__ = ["Answer", "HookDesk", "owed_id"]
 
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 NoteOf = Callable[[str, Mapping[str, Any]], None]
 Owed = OweRecording | OweHangup | OweStatus | OweNotice
 DeliveryOf = Callable[[str, str], DeliveryPolicy]
-TYPE_MAX_CHARS = 100
 AVOIDED = "hook_avoided"
 """Beside the words of `HookCause`: nothing was asked."""
 
@@ -111,13 +110,7 @@ class HookDesk:
             params=command.params,
         )
         result = await self._client.perform(request, policy_of_dialect(self._policy, dialect))
-        told: dict[str, Any] = {"request": command.request, "bytes": len(result.body), "tries": _tries(result)}
-        if result.body:
-            told["type"] = result.headers.get("content-type", "")[:TYPE_MAX_CHARS]
-            told["body"] = shown_body(result.body)
-        if result.warnings:
-            told["warnings"] = list(result.warnings)
-        note("hook.tries", told)
+        note("hook.tries", hook_entries.asked(command.request, request.id, result))
         failure = result.failure
         if host is not None and (failure is None or failure.cause is not HookCause.LOCAL):
             down = failure is not None and means_down(failure)
@@ -188,16 +181,3 @@ def _told(command: Owed) -> tuple[str, str]:
             return "notice", f"notice_{command.request}"
         case _:
             assert_never(command)
-
-
-def _tries(result: HookResult) -> list[dict[str, Any]]:
-    return [_try(made) for made in result.tries]
-
-
-def _try(made: TryMade) -> dict[str, Any]:
-    told: dict[str, Any] = {"after_ms": round(made.began_s * 1000, 1), "took_ms": round(made.took_s * 1000, 1)}
-    if made.status is not None:
-        told["status"] = made.status
-    if made.failure is not None:
-        told["why"] = made.failure.sentence
-    return told

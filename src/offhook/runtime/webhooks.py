@@ -4,18 +4,18 @@ One session for all of it: keep-alive to customers' servers is most of the speed
 environment, no redirects of aiohttp's own, no compression (a small answer could unfold to a large one).
 """
 
+import asyncio
 import errno
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import assert_never
 
 import aiohttp
 from yarl import URL
 
 from offhook.hooks.attempt import CONTROL, OK_STATUSES, Attempt, AttemptPolicy, Done, GiveUp, Output, Try
 from offhook.hooks.errors import HookCause, HookFailure
-from offhook.hooks.request import Headers, WebhookRequest
+from offhook.hooks.request import Headers, Method, WebhookRequest
 from offhook.runtime.signing import Signer
 from offhook.runtime.url_guard import AddressBlocked, GuardedResolver, UrlGuard
 
@@ -24,8 +24,14 @@ __all__ = ["HookResult", "TryMade", "Webhooks"]
 DNS_CACHE_S = 30
 KEEP_ALIVE_S = 60.0
 CHUNK_BYTES = 64 * 1024
+BEGINNING_MAX_BYTES = 2 * 1024
+"""What is read of the body of an answer that does not count: its beginning, for the timeline."""
+BEGINNING_WITHIN_S = 0.25
+"""How long that may take, and never more than a quarter of what its try has left: nobody waits for it."""
 OUT_OF_SOMETHING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of the system that are about this machine and not about whom it would speak to."""
+WENT_WRONG = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+"""What aiohttp and the system say of what a customer's server or URL does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +40,20 @@ class TryMade:
 
     number: int
     hop: int
+    method: Method
     url: str
     began_s: float
     took_s: float
     status: int | None
+    """What HTTP said, also where the rest of the answer was of no use."""
     failure: HookFailure | None
+    content_type: str = ""
+    body: bytes = b""
+    """The answer's; of one that does not count, no more than `BEGINNING_MAX_BYTES`."""
+    size: int | None = None
+    """Octets of the whole body: as they were counted, or as the sender says. `None`: nobody knows."""
+    cut: bool = False
+    """There is more of the body than was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +82,15 @@ class HookResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    location: str | None
-    headers: dict[str, str]
-    body: bytes
+class _Heard:
+    """What came of one request. With a `failure` it counts for nothing, whatever of an answer there was."""
+
+    failure: HookFailure | None = None
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    size: int | None = None
+    cut: bool = False
 
 
 class Webhooks:
@@ -123,7 +142,7 @@ class Webhooks:
         attempt = Attempt(request, policy)
         began = time.monotonic()
         tries: list[TryMade] = []
-        last: _Answer | None = None
+        last: _Heard | None = None
         output = attempt.begin(began)
         while isinstance(output, Try):
             sent_at = time.monotonic()
@@ -134,18 +153,23 @@ class Webhooks:
                 TryMade(
                     number=output.number,
                     hop=output.hop,
+                    method=output.method,
                     url=output.url,
                     began_s=sent_at - began,
                     took_s=now - sent_at,
-                    status=heard.status if isinstance(heard, _Answer) else None,
-                    failure=heard if isinstance(heard, HookFailure) else None,
+                    status=heard.status,
+                    failure=heard.failure,
+                    content_type=heard.headers.get("content-type", ""),
+                    body=heard.body,
+                    size=heard.size,
+                    cut=heard.cut,
                 )
             )
-            last = heard if isinstance(heard, _Answer) else None
+            last = heard if heard.failure is None else None
             output = _step(attempt, heard, now)
         return _result(output, last, tuple(tries), attempt.warnings)
 
-    async def _send(self, one: Try, headers: Headers, max_body_bytes: int) -> "_Answer | HookFailure":
+    async def _send(self, one: Try, headers: Headers, max_body_bytes: int) -> _Heard:
         """One request and its whole answer, or why not. A failure whose cause is TIMEOUT ran out of the try's time."""
         if self._session is None:
             raise RuntimeError("Webhooks is used outside its `async with`")
@@ -159,25 +183,21 @@ class Webhooks:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=one.timeout_s, connect=one.connect_s, sock_read=one.read_s),
             ) as response:
-                return await _read(response, max_body_bytes)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return _failure(error, one)
+                return await _read(response, max_body_bytes, one)
+        except WENT_WRONG as error:
+            return _Heard(failure=_failure(error, one))
 
 
-def _step(attempt: Attempt, heard: _Answer | HookFailure, now: float) -> Output:
-    match heard:
-        case _Answer():
-            return attempt.answered(heard.status, heard.location, heard.body, now)
-        case HookFailure(cause=HookCause.TIMEOUT):
-            return attempt.timed_out(now)
-        case HookFailure():
-            return attempt.failed(heard, now)
-        case _:
-            assert_never(heard)
+def _step(attempt: Attempt, heard: _Heard, now: float) -> Output:
+    failure = heard.failure
+    if failure is None:
+        assert heard.status is not None
+        return attempt.answered(heard.status, heard.headers.get("location"), heard.body, now)
+    return attempt.timed_out(now) if failure.cause is HookCause.TIMEOUT else attempt.failed(failure, now)
 
 
 def _result(
-    output: Done | GiveUp, last: _Answer | None, tries: tuple[TryMade, ...], warnings: tuple[str, ...]
+    output: Done | GiveUp, last: _Heard | None, tries: tuple[TryMade, ...], warnings: tuple[str, ...]
 ) -> HookResult:
     return HookResult(
         status=last.status if last is not None else None,
@@ -190,22 +210,51 @@ def _result(
     )
 
 
-async def _read(response: aiohttp.ClientResponse, max_body_bytes: int) -> _Answer | HookFailure:
-    body = bytearray()
-    if response.status in OK_STATUSES:
-        # A Content-Length that is too large already says so before anything is read.
-        if (response.content_length or 0) > max_body_bytes:
-            return _too_large(max_body_bytes)
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-            body += chunk
-            if len(body) > max_body_bytes:
-                return _too_large(max_body_bytes)
-    return _Answer(
+async def _read(response: aiohttp.ClientResponse, max_body_bytes: int, one: Try) -> _Heard:
+    """An answer that counts, whole; of every other one the beginning of its body."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    body, announced, failure = bytearray(), response.content_length, None
+    if response.status not in OK_STATUSES:
+        whole = await _read_beginning(response, body, one)
+    elif announced is not None and announced > max_body_bytes:
+        # It says so before anything is read.
+        failure = _too_large(max_body_bytes)
+        whole = await _read_beginning(response, body, one)
+    else:
+        try:
+            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                body += chunk
+                if len(body) > max_body_bytes:
+                    failure = _too_large(max_body_bytes)
+                    break
+        except WENT_WRONG as error:
+            failure = _failure(error, one)
+        whole = failure is None
+    return _Heard(
+        failure=failure,
         status=response.status,
-        location=response.headers.get("Location"),
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=bytes(body),
+        headers=headers,
+        body=bytes(body if whole else body[:BEGINNING_MAX_BYTES]),
+        size=len(body) if whole else announced,
+        cut=not whole,
     )
+
+
+async def _read_beginning(response: aiohttp.ClientResponse, body: bytearray, one: Try) -> bool:
+    """Add the beginning of a body that nothing depends on, as much as comes soon; whether it is all there is.
+
+    One that goes on is not read to its end: its connection closes then.
+    """
+    try:
+        async with asyncio.timeout(min(BEGINNING_WITHIN_S, one.timeout_s / 4)):
+            while len(body) <= BEGINNING_MAX_BYTES:
+                chunk = await response.content.read(BEGINNING_MAX_BYTES + 1 - len(body))
+                if not chunk:
+                    return True
+                body += chunk
+    except WENT_WRONG:
+        return False
+    return False
 
 
 def _too_large(max_body_bytes: int) -> HookFailure:
