@@ -154,6 +154,7 @@ async def assemble(settings: Settings, place: Place, stack: AsyncExitStack) -> P
             outbox=outbox,
             policy=replace(CONTROL, budget_s=settings.webhook_timeout_s),
             delivery=_delivery_policies(storage.directory, settings),
+            retry_timeouts=storage.directory.retries_timeouts,
         ),
         sounds=sounds,
         prices=prices,

@@ -180,6 +180,16 @@ def test_a_fallback(run: Any) -> None:
     assert "fallback" in run("account", "fallback", "nowhere").err
 
 
+def test_webhooks(run: Any) -> None:
+    run("account", "add", "Ann")
+    assert re.search(r"retry timeouts +no", run("account", "webhooks").out)
+    assert re.search(r"retry timeouts +yes", run("account", "webhooks", "--retry-timeouts").out)
+    assert run("account", "webhooks", "--json").json["retry_timeouts"] is True
+    assert run("account", "webhooks", "--no-retry-timeouts", "--json").json["retry_timeouts"] is False
+    run("account", "add", "Bo")
+    assert "--account" in run("account", "webhooks").err
+
+
 def test_quirks(run: Any) -> None:
     run("account", "add", "Ann")
     assert re.search(r"quirks +CallDurartion", run("account", "quirks", "CallDurartion").out)

@@ -43,6 +43,8 @@ WRONG = [
     ("account", "credit", "5", "--account", "nobody"),
     ("account", "fallback", "none", "--account", "nobody"),
     ("account", "quirks", "none", "--account", "nobody"),
+    ("account", "webhooks", "--account", "nobody"),
+    ("account", "webhooks", "--retry-timeouts", "--account", "nobody"),
     ("account", "delivery", "--account", "nobody"),
     ("account", "delivery", "listed", "--pauses", "a,b", "--account", "nobody"),
     ("account", "delivery", "steady", "--every", "nan", "--account", "nobody"),

@@ -192,6 +192,19 @@ async def test_silence_in_an_answer_ends_a_try_where_the_url_says_so() -> None:
     assert took_s < 2.0
 
 
+async def test_silence_is_asked_again_where_the_account_wants_that() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    policy = AttemptPolicy(budget_s=0.4, shortest_try_s=0.1)
+    async with Webhooks(LOOPBACK) as client, Outbox(client) as outbox, receiver(handler) as here:
+        board = HookDesk(client=client, outbox=outbox, policy=policy, retry_timeouts=lambda account: account == "b")
+        for account, asked in (("a", 1), ("b", 3)):
+            answer = await board.ask(CALL, fetch(here.url), lambda *_: None, account)
+            assert (answer.why, len(here.seen)) == ("hook_timeout", asked)
+
+
 async def test_a_host_that_is_down_is_not_asked_by_calls_that_have_a_fallback_until_it_is_back() -> None:
     moment, status = Now(mono=0.0, wall=0.0), 500
 

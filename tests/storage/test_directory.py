@@ -199,3 +199,15 @@ def test_a_policy_for_what_is_owed_is_the_accounts_own_or_its_parents(storage: S
     assert (directory.delivery_of(account), directory.delivery_of(sub)) == (growing, listed)
     directory.change_account(sub, delivery=None)
     assert directory.delivery_of(sub) == growing
+
+
+def test_time_outs_are_tried_again_for_an_account_that_asks_and_those_below_it(storage: Storage) -> None:
+    directory = storage.directory
+    account = directory.add_account("Ann").row.id
+    sub = directory.add_subaccount(account, "Sub").id
+    assert not any(directory.retries_timeouts(one) for one in (account, sub, "nobody"))
+    directory.change_account(sub, retry_timeouts=True)
+    assert (directory.retries_timeouts(account), directory.retries_timeouts(sub)) == (False, True)
+    directory.change_account(sub, retry_timeouts=False)
+    directory.change_account(account, retry_timeouts=True)
+    assert (directory.retries_timeouts(account), directory.retries_timeouts(sub)) == (True, True)

@@ -151,6 +151,40 @@ def set_quirks(
         fields([("account", changed["name"]), ("quirks", ", ".join(changed["quirks"]) or "none")])
 
 
+@account.command("webhooks")
+def webhooks(
+    retry_timeouts: Annotated[
+        bool | None,
+        typer.Option(help="Ask an application once more that did not answer in time, though it may have acted."),
+    ] = None,
+    which: AccountOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say how an account's web applications are asked while a call waits; or show it.
+
+    Example: offhook account webhooks --retry-timeouts
+    """
+    with connect(settings_of(config)) as server:
+        if retry_timeouts is None:
+            shown = _only(server, which)
+        else:
+            shown = server.put(path("accounts", which or "-", "webhooks"), {"retry_timeouts": retry_timeouts})
+    if as_json:
+        show_json({"account": shown["id"], "retry_timeouts": shown["retry_timeouts"]})
+    else:
+        fields([("account", shown["name"]), ("retry timeouts", "yes" if shown["retry_timeouts"] else "no")])
+
+
+def _only(server: Connection, which: str | None) -> dict[str, Any]:
+    """The account that is meant. Raises `CliError`."""
+    found = server.get("/v1/accounts")["accounts"]
+    matching: list[dict[str, Any]] = [row for row in found if which in (None, row["id"], row["name"])]
+    if len(matching) != 1:
+        raise CliError("say which account with --account ID or NAME; offhook account list shows them")
+    return matching[0]
+
+
 # ── what is owed ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -181,11 +215,7 @@ def delivery(
         raise CliError("say which policy these are for: steady, listed or growing")
     with connect(settings_of(config)) as server:
         if policy is None:
-            found = server.get("/v1/accounts")["accounts"]
-            matching = [row for row in found if which in (None, row["id"], row["name"])]
-            if len(matching) != 1:
-                raise CliError("say which account with --account ID or NAME; offhook account list shows them")
-            (shown,) = matching
+            shown = _only(server, which)
         else:
             body = None if policy == "default" else {"kind": policy, **wanted}
             shown = server.put(path("accounts", which or "-", "delivery"), {"policy": body})

@@ -7,7 +7,7 @@ both in the call's timeline.
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import structlog
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 NoteOf = Callable[[str, Mapping[str, Any]], None]
 Owed = OweRecording | OweHangup | OweStatus | OweNotice
 DeliveryOf = Callable[[str, str], DeliveryPolicy]
+AsksAgain = Callable[[str], bool]
 AVOIDED = "hook_avoided"
 """Beside the words of `HookCause`: nothing was asked."""
 
@@ -64,13 +65,16 @@ class HookDesk:
         outbox: Outbox,
         policy: AttemptPolicy,
         delivery: DeliveryOf = policy_of_api,
+        retry_timeouts: AsksAgain = lambda _account: False,
         clock: Callable[[], Now] = _now,
     ) -> None:
-        """`delivery`: how often what is owed to an account is tried, by its id and the name of its dialect."""
+        """`delivery`: how often what is owed to an account is tried, by its id and the name of its dialect.
+        `retry_timeouts`: whether an account wants to be asked again where it did not answer in time."""
         self._client = client
         self._outbox = outbox
         self._policy = policy
         self._delivery = delivery
+        self._retry_timeouts = retry_timeouts
         self._clock = clock
         self._breaker = Breaker()
 
@@ -109,7 +113,10 @@ class HookDesk:
             method=Method(command.method),
             params=command.params,
         )
-        result = await self._client.perform(request, policy_of_dialect(self._policy, dialect))
+        policy = policy_of_dialect(self._policy, dialect)
+        if self._retry_timeouts(account):
+            policy = replace(policy, retry_timeouts=True)
+        result = await self._client.perform(request, policy)
         note("hook.tries", hook_entries.asked(command.request, request.id, result))
         failure = result.failure
         if host is not None and (failure is None or failure.cause is not HookCause.LOCAL):

@@ -166,6 +166,12 @@ class Directory:
             row = self._accounts[row.parent]
         return None if row is None else row.delivery
 
+    def retries_timeouts(self, account_id: str) -> bool:
+        """Whether the account, or its parent, wants applications asked again that did not answer in time."""
+        row = self._accounts.get(account_id)
+        parent = None if row is None or row.parent is None else self._accounts[row.parent]
+        return any(one.retry_timeouts for one in (row, parent) if one is not None)
+
     def secret_of(self, row: AccountRow | NumberRow) -> str | None:
         """The secret of a subaccount or phone, as the API shows it again."""
         return None if row.sealed_secret is None else self._key.unseal(row.sealed_secret)

@@ -59,6 +59,9 @@ class AccountRow:
     one of its own; empty: none."""
     quirks: tuple[str, ...] = ()
     """Peculiarities of a service that its applications rely on, by name."""
+    retry_timeouts: bool = False
+    """Whether its applications are asked again that did not answer in time: it does no harm if they acted all the
+    same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,7 @@ accounts = Table(
     Column("delivery", JSON(none_as_null=True), nullable=True),
     Column("fallback", Text, nullable=False, server_default=""),
     Column("quirks", JSON, nullable=False, server_default="[]"),
+    Column("retry_timeouts", Boolean, nullable=False, server_default="0"),
 )
 
 caller_ids = Table(

@@ -121,3 +121,17 @@ async def test_what_an_account_relies_on(client: Client) -> None:
     assert row.quirks == ("CallDurartion",)
     assert await client.error("PUT", path, {"quirks": ["Durrration"]}) == (400, "no_quirk")
     assert (await client.ok("PUT", path, {"quirks": []}))["quirks"] == []
+
+
+async def test_how_its_applications_are_asked(client: Client) -> None:
+    path = f"/v1/accounts/{MAIN}/webhooks"
+    assert (await client.ok("PUT", path, {"retry_timeouts": True}, account=MAIN))["retry_timeouts"] is True
+    row = client.world.storage.directory.account(MAIN)
+    assert row is not None
+    assert row.retry_timeouts
+    assert (await client.ok("PUT", path, {"retry_timeouts": False}))["retry_timeouts"] is False
+    assert await client.error("PUT", path, {}) == (400, "invalid_request")
+    assert await client.error("PUT", "/v1/accounts/Other/webhooks", {"retry_timeouts": True}, account=MAIN) == (
+        403,
+        "not_yours",
+    )

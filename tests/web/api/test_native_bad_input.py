@@ -36,6 +36,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "PUT /v1/accounts/{account}/delivery": {"policy": None},
     "PUT /v1/accounts/{account}/fallback": {"fallback": ""},
     "PUT /v1/accounts/{account}/quirks": {"quirks": []},
+    "PUT /v1/accounts/{account}/webhooks": {"retry_timeouts": True},
     "POST /v1/accounts/{account}/signing-key/rotate": {"overlap_h": 1},
     "POST /v1/accounts/{account}/caller-ids": {"number": "+46700000009"},
     "POST /v1/numbers": {

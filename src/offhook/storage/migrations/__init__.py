@@ -1,3 +1,3 @@
 """The schema's history, run at start. `HEAD` names the newest: a start without changes need not load Alembic."""
 
-HEAD = "0008"
+HEAD = "0009"

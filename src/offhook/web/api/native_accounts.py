@@ -88,6 +88,14 @@ class QuirksBody(Body):
     quirks: Annotated[list[str], Field(max_length=20)]
 
 
+class WebhooksBody(Body):
+    """How an account's web applications are asked."""
+
+    retry_timeouts: Annotated[
+        bool, Field(description="Ask once more where there was no answer in time, though the first try may have acted.")
+    ]
+
+
 class CallerIdBody(Body):
     """A number that may be shown."""
 
@@ -106,6 +114,7 @@ def account_json(row: AccountRow) -> dict[str, Any]:
         "active": row.active,
         "fallback": row.fallback,
         "quirks": list(row.quirks),
+        "retry_timeouts": row.retry_timeouts,
         "created": moment(row.created),
         "delivery": row.delivery,
     }
@@ -201,6 +210,15 @@ async def set_quirks(caller: Asking, account: str, body: QuirksBody) -> dict[str
     if unknown is not None:
         raise NativeError(400, "no_quirk", f"there is no {unknown[:60]}; there are: {', '.join(QUIRKS)}")
     row = storage.directory.change_account(owner.id, quirks=tuple(dict.fromkeys(body.quirks)))
+    await caller.stored()
+    return account_json(row)
+
+
+@router.put("/{account}/webhooks")
+async def set_webhooks(caller: Asking, account: str, body: WebhooksBody) -> dict[str, Any]:
+    """Says how the account's web applications are asked; counts for its subaccounts too."""
+    storage, owner = caller.native.storage, _of(caller, account)
+    row = storage.directory.change_account(owner.id, retry_timeouts=body.retry_timeouts)
     await caller.stored()
     return account_json(row)
 
