@@ -2,9 +2,10 @@
 
 `# given: …; …` furnishes a server (words below). A request part is `METHOD target`, then headers (`Name: value`), then
 a form, one `name=value` a line, or `body: …` for a body as it is, or `multipart: name=value` lines. An answer part is
-`STATUS content/type`, then headers that must be there, then the body: JSON or text. In JSON a text `<name:kind>` stands
-for any value of that kind and keeps it; `{name}` in a later part is that value (`{key}`: the API key of `main`).
-Requests are made by account `main` unless a header `as:` says `sub`, `other`, `nobody` or `wrong`.
+`STATUS content/type`, then headers that must be there (`no Name`: that must not), then the body: JSON or text. In JSON
+a text `<name:kind>` stands for any value of that kind and keeps it, `<100 rows>` for a list of so many different ones;
+`{name}` in a later part is a value that was kept (`{key}`: the API key of `main`). Requests are made by account `main`
+unless a header `as:` says `sub`, `other`, `nobody` or `wrong`; `as: sub with SECRET` gives another secret.
 
 After an answer may come a part `order`: what the switchboard was asked for, a `name: value` a line, or `order none`.
 """
@@ -55,6 +56,7 @@ KINDS = {
     "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
 }
 PLACEHOLDER = re.compile(r"<(\w*):(\w+)>")
+ROWS = re.compile(r"<(\d+) rows>")
 
 
 class World:
@@ -99,9 +101,24 @@ class World:
         row = self.storage.directory.add_subaccount(MAIN, "Sub", secret=SECRET, usage_limit=usage_limit)
         self.vars["sub"] = row.id
 
-    def _number(self, number: str, owner: str = "main") -> None:
-        row = self.storage.directory.add_number(number, account=self.vars[owner], country="se")
+    def _subs(self, count: str) -> None:
+        for n in range(int(count)):
+            self.storage.directory.add_subaccount(MAIN, f"Sub {n}", secret=f"{n:032d}")
+
+    def _mobile(self, number: str) -> None:
+        """The number that an account signed up with: `main` is another account then."""
+        self.vars["main"] = self.vars["mobile"] = "u" + "3" * 32
+        self.storage.directory.add_account(
+            "Mobile", account_id=self.vars["mobile"], secret=SECRET, mobile_number=number
+        )
+
+    def _number(self, number: str, owner: str = "main", cost: str = "0") -> None:
+        row = self.storage.directory.add_number(number, account=self.vars[owner], country="se", cost=int(cost))
         self.vars["n" + number[1:]] = row.id
+
+    def _numbers(self, count: str) -> None:
+        for n in range(int(count)):
+            self._number(f"+461000{n:05d}")
 
     def _free(self, number: str, country: str = "se", category: str = "fixed", capabilities: str = "voice") -> None:
         self.storage.directory.add_number(
@@ -180,7 +197,7 @@ async def run_case(case: Case, storage: Storage, asks: str = "main") -> None:
 async def _send(world: World, app: Any, text: str, asks: str) -> Reply:
     first, *lines = _filled(world, text).splitlines()
     method, target = first.split(" ", 1)
-    headers, fields, pieces, body = {}, [], [], None
+    headers, fields, pieces, body, secret = {}, [], [], None, SECRET
     for line in lines:
         if line.startswith("body: "):
             body = line.removeprefix("body: ").encode()
@@ -188,7 +205,8 @@ async def _send(world: World, app: Any, text: str, asks: str) -> Reply:
             name, _, value = line.removeprefix("multipart: ").partition("=")
             pieces.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n')
         elif line.startswith("as: "):
-            asks = line.removeprefix("as: ")
+            asks, _, given = line.removeprefix("as: ").partition(" with ")
+            secret = given or SECRET
         elif match := re.fullmatch(r"([A-Za-z-]+): (.*)", line):
             headers[match[1].lower()] = match[2]
         elif line:
@@ -200,7 +218,7 @@ async def _send(world: World, app: Any, text: str, asks: str) -> Reply:
         case "wrong":
             headers |= basic(MAIN, "wrong")
         case _:
-            headers |= basic(world.vars[asks], SECRET)
+            headers |= basic(world.vars[asks], secret)
     if pieces:
         body = f"{''.join(pieces)}--{BOUNDARY}--\r\n".encode()
         headers["content-type"] = f"multipart/form-data; boundary={BOUNDARY}"
@@ -268,8 +286,11 @@ def _compare(world: World, reply: Reply, expected: str) -> None:
     status, _, content_type = head.partition(" ")
     assert (reply.status, reply.headers.get("content-type", "").partition(";")[0]) == (int(status), content_type), reply
     lines = body.splitlines()
-    while lines and (match := re.fullmatch(r"([A-Z][A-Za-z-]+): (.*)", lines[0])):
-        assert reply.headers.get(match[1].lower()) == match[2], reply
+    while lines and (match := re.fullmatch(r"(?:no ([A-Z][A-Za-z-]+)|([A-Z][A-Za-z-]+): (.*))", lines[0])):
+        if match[1]:
+            assert match[1].lower() not in reply.headers, reply
+        else:
+            assert reply.headers.get(match[2].lower()) == match[3], reply
         lines.pop(0)
     body = "\n".join(lines)
     if content_type == "application/json":
@@ -290,6 +311,8 @@ def _match(world: World, found: Any, wanted: Any, place: str) -> None:
         assert len(found) == len(wanted), place
         for n, (one, other) in enumerate(zip(found, wanted, strict=True)):
             _match(world, one, other, f"{place}[{n}]")
+    elif isinstance(wanted, str) and (match := ROWS.fullmatch(wanted)):
+        assert len({row["id"] for row in found}) == len(found) == int(match[1]), place
     elif isinstance(wanted, str) and (match := PLACEHOLDER.fullmatch(wanted)):
         assert isinstance(found, str), place
         assert re.fullmatch(KINDS[match[2]], found), f"{place}: {found!r} is no {match[2]}"

@@ -15,6 +15,8 @@ from tests.support.dialect_cases import params_text, recording_of, view_of
 from offhook.flow.dialects import elks_words
 from offhook.flow.dialects.dialect import Params
 from offhook.flow.dialects.elks import Elks
+from offhook.runtime.book import row_of
+from offhook.web.api.elks_calls import row_object
 
 CASES = list(cases_in(Path(__file__).parent / "webhooks"))
 
@@ -27,6 +29,14 @@ def test_webhook(case: Case) -> None:
     assert f"{kind}\n{text}" == expected
     for wire in wires:
         assert urlencode(params) == wire
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path.stem)
+def test_a_stored_call_is_shown_as_the_live_one_was(case: Case) -> None:
+    """Lists show a live call from what it knows, and one that is over from its row; nothing may differ."""
+    elks = Elks()
+    view = view_of({"owner": "u" + "1" * 32, **json.loads(case.parts[0])}, elks)
+    assert list(row_object(row_of(view, elks)).items()) == list(elks_words.call_object(view).items())
 
 
 def told(kind: str, case: Case) -> tuple[str, Params]:
