@@ -22,6 +22,7 @@ from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.dialects.dialect import Reading
 from offhook.flow.verbs import NumberTarget
 from offhook.flow.view import CallId, CallView, Cause
+from offhook.hooks.delivery import Turn
 from offhook.parts import Parts, Place, assemble
 from offhook.runtime.live_call import LiveCall
 from offhook.runtime.restoring import (
@@ -287,6 +288,13 @@ class Server:
         parts.book.remember(await parts.storage.read(lambda connection: last_entries(connection, calls)))
         for row in deliveries:
             parts.outbox.replay(row)
+
+    async def replay_one(self, delivery: DeliveryRow) -> Turn:
+        """The same for one, and what it comes to."""
+        parts = self._running
+        calls = {delivery.call_id}
+        parts.book.remember(await parts.storage.read(lambda connection: last_entries(connection, calls)))
+        return await parts.outbox.replay_one(delivery)
 
     def erased(self, call_id: CallId) -> None:
         """Its customer has deleted a call."""

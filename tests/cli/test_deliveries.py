@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offhook.hooks.delivery import plain_delivery
+from offhook.hooks.delivery import Turn, plain_delivery
 from offhook.hooks.policy import ELKS
 from offhook.hooks.request import Purpose, WebhookRequest
 from offhook.storage.deliveries import left_over
@@ -64,6 +64,8 @@ def test_one_is_shown(run: Any, kept: Path) -> None:
 def test_without_a_server_they_wait_for_the_next_one(run: Any, kept: Path) -> None:
     said = run("deliveries", "replay", "msg_dead").out
     assert said == "msg_dead was dead, and is sent once more, when a server runs\n"
+    told = run("deliveries", "replay", "msg_dead", "--json").json
+    assert (told["tried_now"], told["waits_for"]) == (False, "server")
     assert run("deliveries", "replay", "--since", "2d", "--json").json == {"replayed": 2}
     storage = Storage.open(kept)
     assert {row.id for row in storage.read_blocking(lambda connection: left_over(connection, 10)).owed} == {
@@ -79,6 +81,12 @@ def test_a_running_server_sends_them(run: Any, running: Any) -> None:
     assert run("deliveries", "replay", "--since", "1h", "--state", "dead").out == "1 are sent once more\n"
     assert run("deliveries", "replay", "--since", "2026-01-01").out == "2 are sent once more\n"
     assert running.board.replayed == ["msg_dead", "msg_dead", "msg_new"]
+    for running.board.turn, says in (
+        (Turn.NOW, "is sent once more"),
+        (Turn.EARLIER, "follows what is owed before it"),
+        (Turn.OTHERS, "when others of its account"),
+    ):
+        assert says in run("deliveries", "replay", "msg_new").out
 
 
 @pytest.mark.parametrize("words", [(), ("msg_1", "--since", "1h")])

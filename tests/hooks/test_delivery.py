@@ -16,6 +16,7 @@ from offhook.hooks.delivery import (
     Now,
     Postponed,
     Send,
+    Turn,
     plain_delivery,
     revived,
 )
@@ -226,6 +227,25 @@ def test_hurrying_does_not_wait_for_the_pause() -> None:
     assert sends(machine) == [], "the timer of the pause means nothing any more"
     with pytest.raises(KeyError):
         machine.hurry("b", at(500))
+
+
+def test_it_is_known_whether_something_is_tried_now() -> None:
+    machine = Deliveries()
+    machine.owe(owed("a"), ELKS, at(0))
+    machine.owe(owed("b"), ELKS, at(0))
+    assert sends(machine) == ["a"]
+    assert (machine.turn("a"), machine.turn("b")) == (Turn.NOW, Turn.EARLIER)
+    machine.failed("a", REFUSED, at(1), 0.0)
+    assert machine.turn("a") is Turn.NOW, "it was, and waits for its next try"
+    for number in range(MAX_UNDER_WAY_PER_RECEIVER):
+        machine.owe(owed(f"other{number}", call=f"d{number}"), ELKS, at(2))
+    assert len(sends(machine)) == MAX_UNDER_WAY_PER_RECEIVER
+    machine.hurry("a", at(3))
+    assert (machine.turn("a"), machine.turn("b")) == (Turn.OTHERS, Turn.EARLIER)
+    machine.delivered("other0", 200, at(4))
+    assert (sends(machine), machine.turn("a")) == (["a"], Turn.NOW)
+    with pytest.raises(KeyError):
+        machine.turn("other0")
 
 
 def test_a_dead_letter_that_is_revived_begins_anew_under_its_id() -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.support.receivers import LOOPBACK, Receiver, raw_receiver, receiver
 
 from offhook.hooks.attempt import AttemptPolicy
-from offhook.hooks.delivery import Dead, Delivered, DeliveryEvent, Postponed
+from offhook.hooks.delivery import MAX_UNDER_WAY_PER_RECEIVER, Dead, Delivered, DeliveryEvent, Postponed, Turn
 from offhook.hooks.errors import HookCause
 from offhook.hooks.policy import ELKS, Listed, Steady
 from offhook.hooks.request import Purpose, WebhookRequest
@@ -310,6 +310,42 @@ async def test_what_waits_for_its_next_try_is_tried_when_it_is_replayed() -> Non
     assert isinstance(events[1], Delivered)
 
 
+async def test_a_replay_says_what_it_comes_to() -> None:
+    go, busy = asyncio.Event(), False
+    store, heard = Store(), Listening()
+
+    async def handle(_: web.Request) -> web.Response:
+        if busy:
+            await go.wait()
+        return web.Response()
+
+    async with (
+        receiver(handle) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, store=store, listener=heard) as outbox,
+    ):
+        for name in ("a", "b"):
+            outbox.owe(owed(name, server.url), ELKS, kind="hangup")
+        await heard.has(2)
+        assert await outbox.replay_one(store.kept["a"]) is Turn.NOW
+        await heard.has(3)
+        busy = True
+        store.durable.clear()
+        first, second = (asyncio.ensure_future(outbox.replay_one(store.kept[name])) for name in ("a", "b"))
+        await store.asked.wait()
+        assert not first.done(), "what is not durable is not sent"
+        store.durable.set()
+        assert (await first, await second) == (Turn.NOW, Turn.EARLIER)
+        assert await outbox.replay_one(store.kept["b"]) is Turn.EARLIER, "asking again changes nothing"
+        for number in range(MAX_UNDER_WAY_PER_RECEIVER - 1):
+            outbox.owe(owed(f"o{number}", server.url, call=f"d{number}"), ELKS, kind="hangup")
+        await server.has_seen(3 + MAX_UNDER_WAY_PER_RECEIVER)
+        outbox.owe(owed("late", server.url, call="e"), ELKS, kind="hangup")
+        assert await outbox.replay_one(store.kept["late"]) is Turn.OTHERS
+        go.set()
+        await heard.has(3 + 2 + MAX_UNDER_WAY_PER_RECEIVER)
+
+
 async def test_another_account_at_the_same_receiver_does_not_wait() -> None:
     hang = asyncio.Event()
     heard = Listening()
@@ -450,8 +486,8 @@ async def test_what_a_receiver_that_is_down_is_owed_waits_in_the_store(
         await other.has_seen(1)
         await server.has_seen(8)
         assert set(posts(server)) <= {"p00", "p01", "p02", "p03"}, "the others are not even in memory"
-        outbox.replay(row_of := await stored(storage, "p20"))
-        assert row_of.state == "owed"
+        row_of = await stored(storage, "p20")
+        assert (row_of.state, await outbox.replay_one(row_of)) == ("owed", Turn.OTHERS), "it waits in the store"
         down = False
         async with asyncio.timeout(WITHIN_S):
             while len(outbox):

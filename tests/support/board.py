@@ -9,6 +9,7 @@ from typing import Any
 from offhook.call.changes import Change, Objection
 from offhook.flow.dialects.choose import DIALECTS
 from offhook.flow.view import CallId, CallState, CallView, Cause, Direction
+from offhook.hooks.delivery import Turn
 from offhook.runtime.book import row_of
 from offhook.runtime.outbox import owed_again
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
@@ -34,6 +35,7 @@ class Board:
         self.changes: list[tuple[CallId, Change]] = []
         self.objection: Objection | None = None
         self.replayed: list[str] = []
+        self.turn = Turn.NOW
         self.offered_voices: list[OfferedVoice] = []
         self.open_rooms: list[tuple[RoomView, Sequence[RoomEntry]]] = []
         self.full = False
@@ -125,6 +127,10 @@ class Board:
         self.replayed += [row.id for row in deliveries]
         for row in deliveries:
             self.storage.deliveries.save(owed_again(row, datetime.now(UTC)))
+
+    async def replay_one(self, delivery: DeliveryRow) -> Turn:
+        await self.replay((delivery,))
+        return self.turn
 
     def erased(self, call_id: CallId) -> None:
         self._noted.pop(call_id, None)

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlencode
 from offhook.call.changes import Change, Objection
 from offhook.config import Settings, SettingsError, load_settings
 from offhook.flow.view import CallId, CallView
+from offhook.hooks.delivery import Turn
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.database import DatabaseError
@@ -226,6 +227,10 @@ class _Nobody:
         for row in deliveries:
             if row.state != OWED:  # what is owed still is tried by whoever starts next anyway
                 self._storage.deliveries.save(owed_again(row, datetime.now(UTC)))
+
+    async def replay_one(self, delivery: DeliveryRow) -> Turn:
+        await self.replay((delivery,))
+        return Turn.SERVER
 
     def erased(self, call_id: CallId) -> None:
         """Nothing is going on that could write about it."""

@@ -14,6 +14,11 @@ __all__ = ["deliveries"]
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+_HOW = {
+    "earlier": "follows what is owed before it to the same call and receiver, which is tried now",
+    "others": "is sent when others of its account to the same receiver are done",
+}
+
 deliveries = typer.Typer(invoke_without_command=True)
 
 State = Literal["owed", "delivered", "dead"]
@@ -99,7 +104,7 @@ def replay(
     with connect(settings_of(config)) as server:
         if identifier is not None:
             done = server.post(path("deliveries", identifier, "replay"), {})
-            said = f"{done['id']} was {done['was']}, and is sent once more"
+            said = f"{done['id']} was {done['was']}, and {_HOW.get(done['waits_for'], 'is sent once more')}"
         else:
             query = {"account": which, "state": state, "call": call}
             done = {"replayed": 0}

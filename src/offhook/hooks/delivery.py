@@ -6,6 +6,7 @@ Delivers at least once: a delivery that was under way when the program ended is 
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -63,6 +64,19 @@ class Dead:
     failure: HookFailure
 
 
+class Turn(Enum):
+    """Whether something owed is tried now, and if it is not, what it waits for."""
+
+    NOW = "now"
+    """It is under way, or has been tried a moment ago."""
+    EARLIER = "earlier"
+    """What is owed to the same call and receiver before it; that is tried now."""
+    OTHERS = "others"
+    """Others of its account to the same receiver: as many are under way, or held in memory, as may be."""
+    SERVER = "server"
+    """None runs."""
+
+
 DeliveryEvent = Delivered | Postponed | Dead
 
 
@@ -95,6 +109,7 @@ class Deliveries:
 
         owe(request, policy, now)           take it on; a request whose id is here already changes nothing
         hurry(id, now)                      try it, or what is before it in its lane, without waiting for the pause
+        turn(id)                            whether that is under way now, or what it waits for
         delivered(id, status, now)          } what became of a Send
         failed(id, failure, now, chance)    }
         handle_timer(now)                   something may be due
@@ -144,6 +159,14 @@ class Deliveries:
             head.due_at = now.mono
             self._set_timer(head)
             self.handle_timer(now)
+
+    def turn(self, request_id: str) -> Turn:
+        """Where it stands once it was to be tried without waiting. Raises `KeyError` when it is not owed (any more)."""
+        entry = self._entries[request_id]
+        if self._lanes[_lane_of(entry.request)][0] != request_id:
+            return Turn.EARLIER
+        # Ready and not under way. With a timer it was tried, and failed at once.
+        return Turn.NOW if entry.under_way or entry.timer is not None else Turn.OTHERS
 
     def delivered(self, request_id: str, status: int, now: Now) -> None:
         entry = self._finish_try(request_id)

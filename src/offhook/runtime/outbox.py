@@ -24,6 +24,7 @@ from offhook.hooks.delivery import (
     Now,
     Postponed,
     Send,
+    Turn,
     plain_delivery,
     revived,
 )
@@ -147,6 +148,8 @@ class Outbox:
         """How many posts every call has been owed."""
         self._entering: deque[DeliveryRow] = deque()
         self._admitting: asyncio.Task[None] | None = None
+        self._admitted = asyncio.Event()
+        """Told to whoever waits for what has just entered; never left set."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._open = False
@@ -220,6 +223,17 @@ class Outbox:
             return
         if row.state != state.OWED:  # one that is owed, and not held, waits in the store for its turn
             self._owe_row(owed_again(row, datetime.now(UTC)))
+
+    async def replay_one(self, row: DeliveryRow) -> Turn:
+        """The same, and what it comes to: waits until it is durable, as it is not sent before that."""
+        self.replay(row)
+        held = row.id in self._rows
+        while any(entering.id == row.id for entering in self._entering):
+            await self._admitted.wait()
+        if row.id in self._machine:
+            return self._machine.turn(row.id)
+        # In the store, or of another version (`_take_up`); else it was held, and its try is over already.
+        return Turn.NOW if held and row.id not in self._rows else Turn.OTHERS
 
     # --- within -------------------------------------------------------------------------------------------------
 
@@ -377,6 +391,8 @@ class Outbox:
                 self._take_up(self._entering.popleft(), now)
             self._machine.handle_timer(now)
             self._drain(None)
+            self._admitted.set()
+            self._admitted.clear()
         self._admitting = None
 
     def _tell(self, event: DeliveryEvent, result: HookResult | None) -> None:

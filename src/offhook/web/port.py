@@ -12,6 +12,7 @@ from offhook.flow.dialects.dialect import Reading
 from offhook.flow.program import Document
 from offhook.flow.targets import StatusHook
 from offhook.flow.view import CallId, CallView
+from offhook.hooks.delivery import Turn
 from offhook.runtime.rooms import RoomEntry, RoomName, RoomView
 from offhook.runtime.speech.provider import OfferedVoice
 from offhook.storage.rows import CallRow, DeliveryRow
@@ -95,6 +96,9 @@ class ServerPort(Protocol):
 
     async def replay(self, deliveries: Sequence[DeliveryRow]) -> None:
         """Owes posts that are done once more, in this order; those still owed are tried without waiting."""
+
+    async def replay_one(self, delivery: DeliveryRow) -> Turn:
+        """The same for one; says whether it is tried now, or what it waits for."""
 
     def erased(self, call_id: CallId) -> None:
         """Its customer has deleted a call: nothing is written about it any more."""

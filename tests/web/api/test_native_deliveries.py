@@ -7,7 +7,7 @@ import pytest
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN, OTHER
 
-from offhook.hooks.delivery import plain_delivery
+from offhook.hooks.delivery import Turn, plain_delivery
 from offhook.hooks.policy import ELKS
 from offhook.hooks.request import Purpose, WebhookRequest
 from offhook.storage.rows import DeliveryRow
@@ -94,10 +94,13 @@ async def test_an_account_sees_and_replays_its_own_only(client: Client) -> None:
 async def test_one_is_replayed(client: Client) -> None:
     keep(client, 1, "dead")
     answer = await client.ok("POST", "/v1/deliveries/msg_1/replay")
-    assert answer == {"id": "msg_1", "was": "dead", "replayed": True, "tried_now": True}
+    assert answer == {"id": "msg_1", "was": "dead", "replayed": True, "tried_now": True, "waits_for": None}
     shown = await client.ok("GET", "/v1/deliveries/msg_1")
     assert (shown["state"], shown["tries"], shown["done"]) == ("owed", 2, None)
     assert (await client.ok("POST", "/v1/deliveries/msg_1/replay"))["replayed"] is False
+    for client.world.board.turn in (Turn.EARLIER, Turn.OTHERS):
+        answer = await client.ok("POST", "/v1/deliveries/msg_1/replay")
+        assert (answer["tried_now"], answer["waits_for"]) == (False, client.world.board.turn.value)
 
 
 async def test_all_since_a_time_oldest_first(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

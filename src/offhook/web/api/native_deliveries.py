@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from offhook.call.masking import shown_url
 from offhook.flow import ids
 from offhook.flow.view import CallId
+from offhook.hooks.delivery import Turn
 from offhook.storage.deliveries import DEAD, DELIVERED, deliveries_page, deliveries_since, delivery_by_id
 from offhook.storage.rows import DeliveryRow
 from offhook.storage.writer import StorageUnavailable
@@ -105,11 +106,21 @@ async def replay_since(
 
 @router.post("/{delivery}/replay")
 async def replay_one(caller: Asking, delivery: str) -> dict[str, Any]:
-    """Sends a post that is done once more, under its id; one that is owed is tried without waiting."""
+    """Sends a post that is done once more, under its id; one that is owed is tried without waiting for its pause.
+
+    Where it is not `tried_now`, `waits_for` says for what: `earlier` posts to the same call and receiver, which go
+    first, `others` of the account to the same receiver, or a `server`, since none runs.
+    """
     row = await _row(caller, delivery)
-    await caller.native.server.replay((row,))
+    turn = await caller.native.server.replay_one(row)
     await caller.stored()
-    return {"id": row.id, "was": row.state, "replayed": row.state in (DELIVERED, DEAD), "tried_now": True}
+    return {
+        "id": row.id,
+        "was": row.state,
+        "replayed": row.state in (DELIVERED, DEAD),
+        "tried_now": turn is Turn.NOW,
+        "waits_for": None if turn is Turn.NOW else turn.value,
+    }
 
 
 async def _row(caller: Caller, delivery: str) -> DeliveryRow:
