@@ -194,8 +194,9 @@ class Settings(BaseSettings):
     mask_digits: Annotated[
         bool,
         Field(
-            description="Whether the keys that callers press are left out of timelines and of calls that are over, as"
-            " card numbers must be. Webhooks carry them all the same."
+            description="Whether the keys that callers press are left out of timelines, of calls that are over and of"
+            " deliveries as they are shown, as card numbers must be. Webhooks carry them all the same, and what is owed"
+            " stays in the database with them until `delivery_retention_days` after it was delivered or given up."
         ),
     ] = False
     speech_voices: Annotated[

@@ -1,10 +1,21 @@
 """What of a URL, a document and its parameters may be seen in a timeline."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.call.masking import BODY_MAX_CHARS, SECRET_NAMES, is_keys, shown_body, shown_number, shown_url
+from offhook.call.masking import (
+    BODY_MAX_CHARS,
+    SECRET_NAMES,
+    is_keys,
+    params_without_keys,
+    shown_body,
+    shown_number,
+    shown_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +106,27 @@ def test_whatever_is_sent_can_be_shown(rest: bytes, before: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "keys"), [("1", True), ("4111*#AD", True), ("", False), ("ok", False), ("1 2", False)]
+    ("text", "keys"),
+    [("1", True), ("4111*#AD", True), ("4111w11PpW1", True), ("", False), ("ok", False), ("1 2", False)],
 )
 def test_what_is_keys(text: str, keys: bool) -> None:
     assert is_keys(text) is keys
+
+
+def test_parameters_are_shown_without_keys_and_with_all_else() -> None:
+    log: list[dict[str, Any]] = [
+        {"ivr": "https://a.example", "digits": 4, "result": "4111", "1": {"play": "x"}},
+        {"play": "å", "result": "ok"},
+    ]
+    params = [["result", "4111"], ["Digits", "41w11"], ["to", "+46700000001"], ["result", "ok"], ["note", "[broken"]]
+    *plain, (name, shown) = params_without_keys([*params, ["actions", json.dumps(log)]])
+    assert plain == [["result", "…"], ["Digits", "…"], *params[2:]]
+    assert name == "actions"
+    assert json.loads(shown) == [{**log[0], "result": "…"}, log[1]]
+    deep = "[" * 100_000
+    assert params_without_keys([("note", deep), ("legs", "[]"), ("actions", '{"result": "1"}')]) == [
+        ["note", deep], ["legs", "[]"], ["actions", '{"result": "\\u2026"}']
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,14 @@ def test_keys_are_blanked_if_they_are_to_be() -> None:
     entries = [
         {"verb": "gather", "result": "4111111111111111"},
         {"leg": 0, "digit": "4"},
+        {"leg": 1, "keys": "4111w1111"},
         {"params": {"result": "4111", "Digits": "4111", "to": "+46700000001"}},
     ]
     assert [shown(entry) for entry in entries] == entries
     assert [shown(entry, mask_digits=True) for entry in entries] == [
         {"verb": "gather", "result": "…"},
         {"leg": 0, "digit": "…"},
+        {"leg": 1, "keys": "…"},
         {"params": {"result": "…", "Digits": "…", "to": "+46700000001"}},
     ]
     assert shown({"verb": "play", "result": "ok"}, mask_digits=True) == {"verb": "play", "result": "ok"}

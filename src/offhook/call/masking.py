@@ -5,10 +5,14 @@ What is called a key, a secret or a signature is blanked wherever it stands. Key
 the operator wants it so (`mask_digits`): they may be a card number.
 """
 
+import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "shown_body", "shown_number", "shown_url", "shown_urls"]
+__all__ = ["BLANK", "DIGIT_NAMES", "SECRET_NAMES", "is_keys", "params_without_keys", "shown_body", "shown_number"]
+__all__ += ["shown_url", "shown_urls"]
 
 BLANK = "…"
 URL_MAX_CHARS = 300
@@ -58,7 +62,7 @@ _CREDENTIALS = re.compile(r"\b(basic|bearer|digest)\s+[\w+/.~=-]{8,}", re.IGNORE
 _STEMS = ("key", "secret", "passw", "pwd", "token", "auth", "sig", "basic", "bearer", "digest")
 """Without one of these in it a text names no secret: most documents, and a look is cheaper than the patterns."""
 _ENDS_WORD = "\"'<>"
-_KEYS = re.compile(r"[0-9*#A-D]+")
+_KEYS = re.compile(r"[0-9*#A-DpPwW]+")
 
 
 def shown_url(url: str) -> str:
@@ -126,5 +130,35 @@ def shown_number(number: str) -> str:
 
 
 def is_keys(text: str) -> bool:
-    """Whether a text is nothing but keys of a telephone."""
+    """Whether a text is nothing but keys of a telephone, and pauses between them."""
     return _KEYS.fullmatch(text) is not None
+
+
+def params_without_keys(params: Iterable[Sequence[str]]) -> list[list[str]]:
+    """A webhook's names and values, the keys that somebody pressed blanked, also within a value that is JSON (the
+    `actions` of 46elks)."""
+    return [[name, _value_without_keys(name, value)] for name, value in params]
+
+
+def _value_without_keys(name: str, value: str) -> str:
+    if value[:1] in ("[", "{"):
+        try:
+            return json.dumps(_json_without_keys(json.loads(value)))
+        except (ValueError, RecursionError):
+            return value
+    return BLANK if name.lower() in DIGIT_NAMES and is_keys(value) else value
+
+
+def _json_without_keys(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {
+                name: BLANK
+                if name.lower() in DIGIT_NAMES and isinstance(each, str) and is_keys(each)
+                else _json_without_keys(each)
+                for name, each in value.items()
+            }
+        case list():
+            return [_json_without_keys(each) for each in value]
+        case _:
+            return value

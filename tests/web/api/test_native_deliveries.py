@@ -9,7 +9,8 @@ from tests.support.rest_cases import MAIN, OTHER
 
 from offhook.hooks.delivery import Turn, plain_delivery
 from offhook.hooks.policy import ELKS
-from offhook.hooks.request import Purpose, WebhookRequest
+from offhook.hooks.request import Params, Purpose, WebhookRequest
+from offhook.storage.deliveries import delivery_by_id
 from offhook.storage.rows import DeliveryRow
 from offhook.web.api import native_deliveries as module
 
@@ -17,11 +18,19 @@ T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CALL = "c" * 32
 
 
-def keep(client: Client, number: int, state: str = "owed", *, account: str = MAIN, call: str = CALL) -> str:
+def keep(
+    client: Client,
+    number: int,
+    state: str = "owed",
+    *,
+    account: str = MAIN,
+    call: str = CALL,
+    params: Params = (("state", "success"),),
+) -> str:
     """A delivery owed at noon and so many seconds."""
     url = "https://user:secret@app.example/hook?key=secret"
     request = WebhookRequest(
-        id=f"msg_{number}", purpose=Purpose.OWED, call=call, url=url, account=account, params=(("state", "success"),)
+        id=f"msg_{number}", purpose=Purpose.OWED, call=call, url=url, account=account, params=params
     )
     at = T0 + timedelta(seconds=number)
     client.world.storage.deliveries.save(
@@ -63,6 +72,22 @@ async def test_one_is_shown_with_what_it_says_and_without_secrets(client: Client
     assert listed == {key: value for key, value in shown.items() if key != "params"}
     keep(client, 2, call="")
     assert (await client.ok("GET", "/v1/deliveries/msg_2"))["call"] is None
+
+
+async def test_keys_are_shown_unless_they_are_to_be_masked_and_are_owed_in_any_case(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (("actions", '[{"ivr": "https://a.example/", "result": "4111"}]'), ("Digits", "4111"), ("state", "success"))
+    name = keep(client, 1, params=said)
+    target = f"/v1/deliveries/{name}"
+    assert (await client.ok("GET", target))["params"] == [list(pair) for pair in said]
+    monkeypatch.setenv("OFFHOOK_MASK_DIGITS", "true")
+    masked = Client(client.world)
+    assert "4111" not in str(await masked.ok("GET", target))
+    assert (await masked.ok("GET", target))["params"][1:] == [["Digits", "…"], ["state", "success"]]
+    row = await client.world.storage.read(lambda connection: delivery_by_id(connection, name))
+    assert row is not None
+    assert row.data["request"]["params"] == [list(pair) for pair in said]
 
 
 async def test_lists_are_filtered_and_paged(client: Client) -> None:

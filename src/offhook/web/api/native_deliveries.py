@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from offhook.call.masking import shown_url
+from offhook.call.masking import params_without_keys, shown_url
 from offhook.flow import ids
 from offhook.flow.view import CallId
 from offhook.hooks.delivery import Turn
@@ -49,6 +49,14 @@ def delivery_json(row: DeliveryRow) -> dict[str, Any]:
     }
 
 
+def delivery_with_params(caller: Caller, row: DeliveryRow) -> dict[str, Any]:
+    """A post, with what it says. The row has the keys whatever is shown: its customer is owed them."""
+    params = row.data["request"]["params"]
+    if caller.native.settings.mask_digits:
+        params = params_without_keys(params)
+    return {**delivery_json(row), "params": params}
+
+
 @router.get("")
 async def list_deliveries(
     caller: Asking,
@@ -73,9 +81,8 @@ async def list_deliveries(
 
 @router.get("/{delivery}")
 async def show_delivery(caller: Asking, delivery: str) -> dict[str, Any]:
-    """One post, with what it says: `params`, names and values in order."""
-    row = await _row(caller, delivery)
-    return {**delivery_json(row), "params": row.data["request"]["params"]}
+    """One post, with what it says: `params`, names and values in order, keys blanked where `mask_digits` says so."""
+    return delivery_with_params(caller, await _row(caller, delivery))
 
 
 @router.post("/replay")
