@@ -114,6 +114,8 @@ async def test_a_call_can_be_ended_while_it_rings(storage: Storage) -> None:
         await x.over()
         assert not x.board.hang_up(view.id)
         assert (await x.row(view.id)).state == "failed"
+        asked = [data for kind, data in await x.timeline(view.id) if kind == "call.hangup_asked"]
+        assert asked == [{"cause": "normal"}], "the timeline says that it was somebody outside"
 
 
 async def test_a_call_that_cannot_even_begin_is_over_and_kept(storage: Storage) -> None:

@@ -143,10 +143,11 @@ class Switchboard:
         self._services.book.resumed(live.call.view(), entries)
 
     def hang_up(self, call: CallId, cause: Cause = Cause.NORMAL) -> bool:
-        """End a live call. False: there is none."""
+        """End a live call, because somebody outside wants it. False: there is none."""
         live = self.live.get(call)
         if live is None:
             return False
+        live.note("call.hangup_asked", {"cause": cause.value})
         live.post(HangUp(cause=cause))
         return True
 
