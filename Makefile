@@ -8,6 +8,11 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 
 .PHONY: help setup setup-dev demo test check format style lint types contracts fast native-test serve bench chaos fuzz peers clean
 .DEFAULT_GOAL := help
+# Drawn once for a run, so that what failed beside other tests is tried again as it was.
+ifndef OFFHOOK_TEST_SEED
+OFFHOOK_TEST_SEED := $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+endif
+export OFFHOOK_TEST_SEED
 # Calls are real time, and tests that run side by side take it from each other: what failed is tried once more, alone.
 ALONE = { echo "once more, one at a time:"; $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -q; }
 

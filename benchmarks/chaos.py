@@ -31,7 +31,7 @@ from tests.chaos.same_post import same_post
 from benchmarks.durability import FALL_BAR, compare
 
 KILLS, AWAY_KILLS, BOTH_KILLS = 200, 5, 20
-RATE, AWAY_RATE = 20.0, 4.0
+RATE = 20.0
 AWAY_S = 60.0
 ORPHAN_S = 5
 RESTORED_CALLS, IDLE_TIMES = 500, 7
@@ -53,7 +53,7 @@ def killed(at: Path, given: argparse.Namespace) -> list[Row]:
 def away(at: Path, given: argparse.Namespace) -> list[Row]:
     pause_s = AWAY_S if given.pause is None else given.pause
     plan = Killing(
-        seed=given.seed, kills=given.kills or AWAY_KILLS, rate=given.rate or AWAY_RATE, pause_s=pause_s, lead_s=6.0,
+        seed=given.seed, kills=given.kills or AWAY_KILLS, rate=given.rate or RATE, pause_s=pause_s, lead_s=6.0,
         span=Span(least_s=pause_s * 0.8 + 5, most_s=pause_s + 15),
     )  # fmt: skip
     return asyncio.run(kill(at, plan, tell))
@@ -102,9 +102,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--only", action="append", choices=SCENARIOS, help="one scenario; may be repeated")
     asked.add_argument("--kills", type=int, help=f"of kill ({KILLS}), away ({AWAY_KILLS}) and both ({BOTH_KILLS})")
-    asked.add_argument(
-        "--rate", type=float, help=f"calls a second ({RATE:g}; away {AWAY_RATE:g}; receivers {FAILING_RATE:g})"
-    )
+    asked.add_argument("--rate", type=float, help=f"calls a second ({RATE:g}; receivers {FAILING_RATE:g})")
     asked.add_argument("--pause", type=float, help=f"seconds before each restart of `away` ({AWAY_S:g})")
     asked.add_argument("--seed", type=int, help="repeats a run; without one it is drawn and printed")
     asked.add_argument(

@@ -25,6 +25,7 @@ from offhook.flow.view import CallId, CallView, Cause
 from offhook.hooks.delivery import Turn
 from offhook.parts import Parts, Place, assemble
 from offhook.runtime.live_call import LiveCall
+from offhook.runtime.outer_watch import OuterWatch
 from offhook.runtime.restoring import (
     keep_sockets,
     kept_sockets,
@@ -145,7 +146,10 @@ class Server:
         watchdog = Watchdog(
             live=parts.switchboard.live, services=parts.services, driver=parts.driver, line=parts.engine
         )
-        watching = asyncio.ensure_future(_watched(watchdog))
+        outer = OuterWatch(
+            engine=parts.engine, doors=doors, storage=parts.storage, book=parts.book, live=parts.switchboard.live
+        )
+        watching = asyncio.ensure_future(_watched(watchdog, outer))
         stack.callback(watching.cancel)
         await parts.driver.begin()
         await keep_sockets(parts.engine, doors, kept)
@@ -361,11 +365,12 @@ async def serve(settings: Settings) -> AsyncIterator[tuple[Server, asyncio.Event
         yield server, stop
 
 
-async def _watched(watchdog: Watchdog) -> None:
+async def _watched(watchdog: Watchdog, outer: OuterWatch) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
             watchdog.look()
+            await outer.look()
         except Exception:
             log.exception("watchdog.fault")
 

@@ -46,6 +46,8 @@ GAP_S = 0.1
 HEARD_WITHIN_S = 0.5
 END_WITHIN_S = 5.0
 YOUNG_S = 1.0
+RECORDED_FOR_S = 2.0
+"""What has been recorded for so long is no attempt: it has to be told, also of a call that its server's end cut off."""
 RATE = 8000
 SILENT_BELOW = 60
 
@@ -102,7 +104,9 @@ def judge(run: Traffic, absences: Sequence[Absence], late: Lateness, data_dir: P
                 verdict.fault("did not go on" if settled else "went wrong", f"{_name(life)}: {words}")
         elif settled:
             verdict.went_on += 1
-        _told(verdict, run, life, absences, complete=not (away or unsettled or wrong))
+        good = not (away or unsettled or wrong)
+        recorded = good or (settled and not (away or unsettled) and _was_recorded(life, absences))
+        _told(verdict, run, life, absences, complete=good, recorded=recorded)
         if not (away or unsettled):
             _heard(verdict, life, late, absences, standing)
     for dialog in run.phones.open:
@@ -194,7 +198,16 @@ def _not_ended(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
                     yield f"{leg}: ended {dialog.over_at - each.ready_at:.1f} s after the restart"
 
 
-def _told(verdict: Verdict, run: Traffic, life: Life, absences: Sequence[Absence], *, complete: bool) -> None:
+def _was_recorded(life: Life, absences: Sequence[Absence]) -> bool:
+    """Whether a recording of it had gone on for a while at a kill, whatever became of the call then."""
+    up_at = max((leg.up_at for leg in life.legs.values()), default=0.0)
+    over_at = min((leg.over_at for leg in life.legs.values() if leg.over), default=float("inf"))
+    return any(up_at + RECORDED_FOR_S <= each.killed_at <= over_at for each in absences)
+
+
+def _told(
+    verdict: Verdict, run: Traffic, life: Life, absences: Sequence[Absence], *, complete: bool, recorded: bool
+) -> None:
     """Whether its customer heard of its end and of its recordings, each under one id."""
     key = life.plan.number
     for what, came in (("hang-up", run.customer.byes[key]), ("recording", run.customer.recordings[key])):
@@ -208,7 +221,7 @@ def _told(verdict: Verdict, run: Traffic, life: Life, absences: Sequence[Absence
     verdict.told += owed and bool(run.customer.byes[key])
     if owed and not run.customer.byes[key]:
         verdict.fault("webhooks missing", f"{_name(life)}: no hang-up")
-    if complete and (life.plan.kept or life.plan.kind is Kind.RECORD):
+    if recorded and (life.plan.kept or life.plan.kind is Kind.RECORD):
         verdict.owed += 1
         verdict.told += bool(run.customer.recordings[key])
         if not run.customer.recordings[key]:

@@ -193,19 +193,18 @@ class Book:
                 self._forget_waiting(call, waiting)
         await self.flush()
 
-    def close_unfinished(self, rows: Sequence[CallRow]) -> None:
-        """Calls that were going on when the last server died: nothing may be ongoing for ever. `remember` their
-        timelines first: this is their last entry."""
+    def close_unfinished(self, rows: Sequence[CallRow], cause: Cause = Cause.SERVER_RESTART) -> None:
+        """Calls that were going on when the last server died, or that nobody has any more: nothing may be ongoing for
+        ever. `remember` their timelines first: this is their last entry."""
         for row in rows:
             at = datetime.now(UTC)
             state = CallState.FAILED if row.started is None else CallState.SUCCESS
-            cause = Cause.SERVER_RESTART.value
             if row.id not in self._last:
                 # Its first entries go with its first facts, which an incoming call has a moment later.
                 said = {"direction": row.direction, "from": row.from_number, "to": row.to_number}
                 self.note(CallId(row.id), "call.begun", said)
-            self.note(CallId(row.id), "call.ended", {"cause": cause, "state": state.value})
-            self._records.save_call(replace(row, state=state.value, cause=cause, ended=at))
+            self.note(CallId(row.id), "call.ended", {"cause": cause.value, "state": state.value})
+            self._records.save_call(replace(row, state=state.value, cause=cause.value, ended=at))
 
     def _forget_waiting(self, call: CallId, waiting: "asyncio.Future[None]") -> None:
         """Whoever gave up must not be kept until the call says something."""

@@ -23,7 +23,7 @@ from offhook.runtime.sip_driver import SipDriver, now
 from offhook.runtime.sip_leg import LegState, SipLeg
 from offhook.sip.commands import SessionId
 
-__all__ = ["LOOK_EVERY_S", "Watchdog"]
+__all__ = ["LOOK_EVERY_S", "SeenTwice", "Watchdog"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,24 @@ LOOK_EVERY_S = 10.0
 """A call that ends gives up waiting by itself after 40 s, so that nothing here is in a hurry."""
 
 
+class SeenTwice:
+    """Remembers what was found at the last look."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, frozenset[Hashable]] = {}
+
+    def again(self, what: str, found: Iterable[Any]) -> frozenset[Any]:
+        """Of what is found now, what was found then too; that is logged."""
+        now_seen = frozenset(found)
+        again = now_seen & self._seen.get(what, frozenset())
+        self._seen[what] = now_seen
+        for each in again:
+            log.error("watchdog.orphan", what=what, which=each.session if isinstance(each, SipLeg) else each)
+        return again
+
+
 class Watchdog:
-    """`look` every `LOOK_EVERY_S`."""
+    """`look` every `LOOK_EVERY_S`. What lies outside of this process is `OuterWatch`'s."""
 
     def __init__(
         self, *, live: Mapping[CallId, LiveCall], services: Services, driver: SipDriver, line: MediaEngine
@@ -41,7 +57,7 @@ class Watchdog:
         self._services = services
         self._driver = driver
         self._line = line
-        self._seen: dict[str, frozenset[Hashable]] = {}
+        self._orphans = SeenTwice()
 
     def look(self) -> int:
         """Compare, and end what is orphaned. Returns how much that was."""
@@ -73,11 +89,8 @@ class Watchdog:
 
     def _act(self, what: str, found: Iterable[Any], end: Callable[[Any], None]) -> int:
         """End what was there at the last look too."""
-        now_seen = frozenset(found)
-        again = now_seen & self._seen.get(what, frozenset())
-        self._seen[what] = now_seen
+        again = self._orphans.again(what, found)
         for each in again:
-            log.error("watchdog.orphan", what=what, which=each.session if isinstance(each, SipLeg) else each)
             end(each)
         return len(again)
 

@@ -25,7 +25,7 @@ __all__ += [
     "tombstone",
     "transactions_page",
 ]
-__all__ += ["unfinished_calls"]
+__all__ += ["unfinished_calls", "unfinished_ids"]
 
 MAX_PAGE = 100
 T = TypeVar("T")
@@ -147,6 +147,11 @@ def tombstone(connection: Connection, call_id: str) -> CallRow | None:
 def unfinished_calls(connection: Connection) -> list[CallRow]:
     """Calls that were going on when the last server of this database died."""
     return [_call(row) for row in connection.execute(select(schema.calls).where(schema.calls.c.state == "ongoing"))]
+
+
+def unfinished_ids(connection: Connection) -> frozenset[str]:
+    """Which calls are going on, by their rows."""
+    return frozenset(connection.execute(select(schema.calls.c.id).where(schema.calls.c.state == "ongoing")).scalars())
 
 
 def _call(row: Row[Any]) -> CallRow:
