@@ -41,6 +41,7 @@ class Server:
     environment: dict[str, str]
     started_by: Sequence[str] = ()
     """A command that starts it; its own follows as arguments."""
+    dev: bool = True
 
     @property
     def admin_token(self) -> str:
@@ -88,7 +89,7 @@ class Server:
     async def start(self) -> float:
         """Start it again, on what it left, and wait until it is ready. Returns the seconds that took."""
         begun = time.monotonic()
-        self.process = await _spawned(self.environment, self.data_dir, self.log_path, self.started_by)
+        self.process = await _spawned(self.environment, self.data_dir, self.log_path, self.started_by, self.dev)
         self.http, self.sip = await asyncio.wait_for(_ready(self.process, self.log_path), READY_WITHIN_S)
         return time.monotonic() - begun
 
@@ -105,11 +106,12 @@ class Server:
 
 @asynccontextmanager
 async def server(
-    data_dir: Path, *, started_by: Sequence[str] = (), log_path: Path | None = None, **settings: str
+    data_dir: Path, *, started_by: Sequence[str] = (), log_path: Path | None = None, dev: bool = True, **settings: str
 ) -> AsyncIterator[Server]:
     """Start a server with settings (as in the environment, lower case) and wait until it is ready.
 
-    `started_by`: a command that puts itself into a state of the machine and then becomes what its arguments say.
+    `started_by`: a command that puts itself into a state of the machine and then becomes what its arguments say. Not
+    `dev`: as customers run it, so that loopback has to be allowed and not every caller ID may be shown.
     """
     wanted = {
         "data_dir": str(data_dir),
@@ -124,13 +126,13 @@ async def server(
     environment["PYTHONPATH"] = f"{source}{os.pathsep}{environment.get('PYTHONPATH', '')}"
     data_dir.mkdir(parents=True, exist_ok=True)
     log_path = log_path or data_dir / "server.log"
-    process = await _spawned(environment, data_dir, log_path, started_by)
+    process = await _spawned(environment, data_dir, log_path, started_by, dev)
     running: Server | None = None
     try:
         http, sip = await asyncio.wait_for(_ready(process, log_path), READY_WITHIN_S)
         # A connection each: a kept one may be closed by the server just as the next request is written.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-            running = Server(process, data_dir, http, sip, session, log_path, environment, started_by)
+            running = Server(process, data_dir, http, sip, session, log_path, environment, started_by, dev)
             yield running
     finally:
         process = process if running is None else running.process
@@ -144,11 +146,11 @@ async def server(
 
 
 async def _spawned(
-    environment: dict[str, str], data_dir: Path, log_path: Path, started_by: Sequence[str]
+    environment: dict[str, str], data_dir: Path, log_path: Path, started_by: Sequence[str], dev: bool
 ) -> asyncio.subprocess.Process:
     with log_path.open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *(*started_by, sys.executable, "-m", "offhook", "serve", "--dev"),
+            *(*started_by, sys.executable, "-m", "offhook", "serve", *(["--dev"] if dev else [])),
             env=environment, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=data_dir,
         )  # fmt: skip
 

@@ -333,10 +333,10 @@ class Talk:
 
 
 @asynccontextmanager
-async def sip_peer(server: tuple[str, int], host: str = "127.0.0.1") -> AsyncIterator[SipPeer]:
-    """A peer on a free port, whose requests go to `server`."""
+async def sip_peer(server: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[SipPeer]:
+    """A peer on a free port, or on that one, whose requests go to `server`."""
     loop = asyncio.get_running_loop()
-    transport, peer = await loop.create_datagram_endpoint(lambda: SipPeer(server), local_addr=(host, 0))
+    transport, peer = await loop.create_datagram_endpoint(lambda: SipPeer(server), local_addr=(host, port))
     try:
         yield peer
     finally:

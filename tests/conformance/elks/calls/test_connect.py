@@ -3,20 +3,60 @@
 import asyncio
 import itertools
 import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from tests.support.line import CALLER, Line, Party, pairs
-from tests.support.sip_peer import media_of, sip_peer
+from tests.support.sip_peer import Message, media_of, parse, sip_peer, token
 from tests.support.sound_checks import voice
 from tests.support.topics import topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SYSTEM = random.SystemRandom()
+SIP_PORT = 5060
+
 
 def user(uri: str) -> str:
     """The user part of a SIP URI."""
     return uri.split(":", 1)[1].partition("@")[0]
+
+
+@asynccontextmanager
+async def over_tcp(host: str, port: int) -> AsyncIterator["asyncio.Queue[Message]"]:
+    """A SIP server over TCP where everybody is busy; gives the INVITEs that came."""
+    came: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                message = parse(head, (host, port))
+                await reader.readexactly(int(message["Content-Length"]))
+                if message.method != "INVITE":
+                    continue
+                came.put_nowait(message)
+                lines = [
+                    "SIP/2.0 486 Busy Here",
+                    *(f"Via: {via}" for via in message.all("Via")),
+                    f"From: {message['From']}",
+                    f"To: {message['To']};tag={token()}",
+                    f"Call-ID: {message.call_id}",
+                    f"CSeq: {message['CSeq']}",
+                    "Content-Length: 0",
+                ]
+                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+                await writer.drain()
+        writer.close()
+
+    running = await asyncio.start_server(serve, host, port)
+    try:
+        yield came
+    finally:
+        running.close()
 
 
 async def caller_and_callee(line: Line, start: Any) -> tuple[Party, Party]:
@@ -261,6 +301,27 @@ async def test_sip_uri(line: Line, user_part: str) -> None:
 
 
 @topic("connect")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_sip_transport_and_default_port(line: Line, transport: str) -> None:
+    """`transport=tcp` goes over TCP, nothing said over UDP, and without a port both go to 5060."""
+    host = f"127.{SYSTEM.randrange(1, 255)}.{SYSTEM.randrange(256)}.{SYSTEM.randrange(1, 255)}"
+    async with over_tcp(host, SIP_PORT) as came, sip_peer(line.peer.server, host, SIP_PORT) as datagrams:
+        a = await line.calls_in({"connect": f"sip:desk@{host}" + (";transport=tcp" if transport == "tcp" else "")})
+        if transport == "udp":
+            talk = await datagrams.called()
+            assert talk.first is not None
+            invite = talk.first
+            talk.respond(invite, 486)
+        else:
+            invite = await asyncio.wait_for(came.get(), 10)
+        await a.talk.refused(486)
+    assert (invite.method, user(invite.uri)) == ("INVITE", "desk")
+    assert invite["Via"].startswith(f"SIP/2.0/{transport.upper()} ")
+    assert came.empty()
+    assert datagrams.came("INVITE") == []
+
+
+@topic("connect")
 @pytest.mark.parametrize("target", ["sip:desk@192.0.2.7", "sips:desk@pbx.example"])
 async def test_sip_host_that_is_not_allowed(line: Line, target: str) -> None:
     """A SIP host that the operator does not allow is not called: `failed`, `notallowed`."""
@@ -271,11 +332,32 @@ async def test_sip_host_that_is_not_allowed(line: Line, target: str) -> None:
 
 
 @topic("connect")
-@pytest.mark.parametrize("target", ["+4600999999999", "+1", "nobody", "+99912345678"])
-async def test_nowhere(line: Line, target: str) -> None:
-    """A number that no trunk takes, that is no number, or a phone that is not there: `failed`."""
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("+4600999999999", "notfound"),
+        ("+1", "notfound"),
+        ("nobody", "notfound"),
+        ("sip:@:x", "notfound"),
+        ("+99912345678", "notallowed"),
+    ],
+    ids=["no-phone", "too-short", "no-number", "no-sip-address", "no-trunk"],
+)
+async def test_nowhere(line: Line, target: str, why: str) -> None:
+    """A phone that is not there and what is no number are `notfound`, a number that no trunk takes `notallowed`."""
     a = await line.calls_in({"connect": target, "failed": line.on("/failed", {"hangup": "busy"})})
-    assert dict(pairs(await line.hook("/failed")))["result"] == "failed"
+    fields = dict(pairs(await line.hook("/failed")))
+    assert (fields["result"], fields["why"]) == ("failed", why)
+    await a.talk.refused(486)
+
+
+@topic("connect")
+async def test_phone_that_has_not_registered(line: Line) -> None:
+    """A phone of ours that is not registered is `unavailable`."""
+    made = await line.ok("POST", "/numbers", country="se", category="voip")
+    a = await line.calls_in({"connect": made["number"], "failed": line.on("/failed", {"hangup": "busy"})})
+    fields = dict(pairs(await line.hook("/failed")))
+    assert (fields["result"], fields["why"]) == ("failed", "unavailable")
     await a.talk.refused(486)
 
 
@@ -326,8 +408,8 @@ async def test_hangup_after_answer(line: Line) -> None:
     for value in ("busy", "reject", "404"):
         cid, party = await line.talks({"hangup": value, "play": "sound/beep"})
         await party.hung_up()
-        assert (await line.over(cid))["state"] == "success"
-        assert party.voice.keys == ""
+        shown = await line.over(cid)
+        assert (shown["state"], shown["actions"]) == ("success", [{"hangup": value, "result": "ok"}])
 
 
 # ── incoming ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,39 @@ async def test_ongoing_call_is_shown(line: Line) -> None:
 
 
 @topic("rest calls")
+async def test_incoming_call_is_shown(line: Line) -> None:
+    """An incoming call: `direction`, a hidden `from`, no `timeout`; the same fields while it lasts and afterwards."""
+    start = line.on("/start", {"connect": line.far(), "next": {"play": "sound/dialtone"}})
+    a = await line.calls_in(start, headers="Privacy: id")
+    cid = (await line.hook("/start")).fields["callid"]
+    b = await line.rings()
+    await b.pick_up()
+    await a.answered()
+    await b.hang_up()
+    await a.voice.hears_tone(425.0)
+    live = await line.call(cid)
+    leg = {"duration": 0, "to": line.far(), "state": "success", "from": "anonymous"}
+    assert live == {
+        "id": cid,
+        "direction": "incoming",
+        "from": "anonymous",
+        "to": line.number,
+        "created": live["created"],
+        "state": "ongoing",
+        "owner": line.account,
+        "start": live["start"],
+        "actions": [{"connect": line.far(), "result": "success"}],
+        "legs": [{**leg, "duration": live["legs"][0]["duration"]}],
+    }
+    assert (await line.ok("GET", "/calls"))["data"] == [live]
+    await a.hang_up()
+    over = await line.over(cid)
+    assert over.pop("duration") in range(5)
+    last = {"play": "sound/dialtone", "result": "failed", "why": "hangup"}
+    assert over == {**live, "state": "success", "actions": [*live["actions"], last]}
+
+
+@topic("rest calls")
 async def test_nowhere_to_go(line: Line) -> None:
     """A number that no trunk takes is no error of the request: the call fails, and `whenhangup` says so."""
     made = await line.place(to="+99912345678", voice_start=line.url("/start"), whenhangup=line.on("/end", ""))

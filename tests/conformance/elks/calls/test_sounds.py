@@ -2,13 +2,16 @@
 
 import asyncio
 import io
+import itertools
 import wave
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from aiohttp import web
+from tests.conformance.elks.calls.conftest import RETRY_S
 from tests.support.line import Line, Voice, pairs
 from tests.support.sound_checks import Samples, find, read_wav, silence, voice
 from tests.support.sounds import encoded, melody
@@ -432,6 +435,42 @@ async def test_recording_post_is_retried(line: Line) -> None:
     await party.hung_up()
 
 
+@topic("recording webhook")
+async def test_answer_to_a_recording_post_means_nothing(line: Line) -> None:
+    """The answer to the post about a recording is not read: with `hangup` in it the call goes on."""
+    rec = line.on("/rec", {"hangup": "reject"})
+    menu = {"ivr": "sound/dialtone", "next": line.on("/next", {})}
+    cid, party = await line.talks({"record": rec, "silencedetection": "no", "next": menu})
+    await party.voice.say(SPOKEN)
+    await party.voice.press("#")
+    await line.noted(cid, "hook.delivered")
+    await party.voice.hears_tone(425.0)
+    assert (await line.call(cid))["state"] == "ongoing"
+    await party.voice.press("7")
+    assert dict(pairs(await line.hook("/next")))["result"] == "7"
+    await party.hung_up()
+    assert len(line.got("/rec")) == 1
+    assert [action["result"] for action in (await line.over(cid))["actions"]] == ["ok", "7"]
+
+
+@topic("recording webhook")
+async def test_when_a_recording_was_made(line: Line) -> None:
+    """`created` is when the recording was finished, the same in the post and in the list, not when the call began."""
+    start = {"record": line.on("/rec", ""), "silencedetection": "no", "next": {"play": "sound/dialtone"}}
+    cid, party = await line.talks(start)
+    await party.voice.say(SPOKEN)
+    before = datetime.now(UTC).replace(tzinfo=None)
+    await party.voice.press("#")
+    told = dict(pairs(await line.hook("/rec")))
+    after = datetime.now(UTC).replace(tzinfo=None)
+    assert before <= datetime.fromisoformat(told["created"]) <= after
+    await party.hang_up()
+    shown = await line.over(cid)
+    assert datetime.fromisoformat(shown["start"]) + timedelta(seconds=len(SPOKEN) / RATE - 0.2) < before
+    (listed,) = (await line.ok("GET", "/recordings"))["data"]
+    assert listed["created"] == told["created"][:-3] + "000"
+
+
 # ── recordcall ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -459,6 +498,26 @@ async def test_record_whole_call(line: Line) -> None:
     await line.hook("/end")
     assert (await line.call(cid))["recordings"] == [f"{cid}-r0"]
     assert len(line.got("/rec")) == 1
+
+
+@topic("recording webhook")
+async def test_post_about_a_whole_call_is_retried(line: Line) -> None:
+    """The post of `recordcall` is repeated too, the same bytes, until it is taken; what is answered means nothing."""
+
+    def fault(_: Any) -> web.Response:
+        return web.Response(status=500, text='{"hangup": "reject"}')
+
+    rec = line.on("/rec", fault, fault, {"play": 1})
+    cid, party = await line.talks({"play": "sound/dialtone", "recordcall": rec})
+    await party.voice.say(SPOKEN)
+    await party.hang_up()
+    third = await line.hook("/rec", 3)
+    await line.noted(cid, "hook.delivered")
+    assert {hook.body for hook in line.got("/rec")} == {third.body}
+    pauses = [after.at - before.at for before, after in itertools.pairwise(line.got("/rec"))]
+    assert min(pauses) >= RETRY_S * 0.9
+    assert dict(pairs(third))["wav"].endswith(f"/a1/recordings/{cid}-r0.wav")
+    assert len(line.got("/rec")) == 3
 
 
 @topic("rest recordings")
