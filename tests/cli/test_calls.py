@@ -96,7 +96,7 @@ def test_a_timeline_is_written_into_a_file(run: Any, running: Any, tmp_path: Pat
     running.do(running.board.note("0" * 32, "call.begun", {"from": "+46100000001"}))
     file = tmp_path / "call.json"
     written = run("timeline", f"c{0:032x}", "--export", str(file))
-    assert written.out == f"{file}: 1 entries, 0 recordings\n"
+    assert written.out == f"{file}: 1 entries, 0 recordings, 0 deliveries\n"
     exported = json.loads(file.read_text())
     assert (exported["format"], exported["events"][0]["kind"]) == ("offhook.call/1", "call.begun")
     assert file.stat().st_mode & 0o777 == 0o600

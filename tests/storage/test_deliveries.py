@@ -1,9 +1,11 @@
 """What is owed, in a real database: what a new server goes on with, lists, replays, and how long it is kept."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from offhook.storage.deliveries import (
+    deliveries_of,
     deliveries_page,
     deliveries_since,
     delivery_by_id,
@@ -114,6 +116,22 @@ async def test_lists_are_newest_first_and_filtered(storage: Storage) -> None:
     page = await storage.read(lambda connection: deliveries_page(connection, None, limit=2))
     assert page.next == T0 + timedelta(seconds=4)
     assert await ids(None, before=page.next) == ["3", "2", "1"]
+
+
+async def test_those_of_a_call_come_in_order_page_by_page_whatever_became_of_them(storage: Storage) -> None:
+    await saved(
+        storage,
+        *(delivery(number, state=state) for number, state in ((3, "owed"), (1, "dead"), (2, "delivered"))),
+        delivery(4, sequence=3),
+        delivery(5, call=LIVE),
+    )
+    found: list[DeliveryRow] = []
+    for _ in range(5):
+        last = found[-1] if found else None
+        found += await storage.read(partial(deliveries_of, call=OVER, after=last, limit=1))
+    assert [(row.id, row.sequence) for row in found] == [
+        (delivery(number).id, sequence) for number, sequence in ((1, 1), (2, 2), (3, 3), (4, 3))
+    ]
 
 
 async def test_replays_go_from_the_oldest_on_and_lose_none(storage: Storage) -> None:

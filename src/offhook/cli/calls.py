@@ -145,8 +145,9 @@ def _write(file: Path, exported: Any, as_json: bool) -> None:
             open_file.write("\n")
     except OSError as error:
         raise CliError(f"{file} cannot be written ({error.strerror}); name another file") from None
-    written = {"file": str(file), "events": len(exported["events"]), "recordings": len(exported["recordings"])}
+    written = {"file": str(file)} | {name: len(exported[name]) for name in ("events", "recordings", "deliveries")}
     if as_json:
         show_json(written)
     else:
-        console().print(f"{file}: {written['events']} entries, {written['recordings']} recordings")
+        found = f"{written['events']} entries, {written['recordings']} recordings, {written['deliveries']} deliveries"
+        console().print(f"{file}: {found}")

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tuple_
 
 from offhook.storage import schema, statements
 from offhook.storage.records import MAX_PAGE, Page, newest_first
@@ -18,7 +18,7 @@ from offhook.storage.rows import DeliveryRow, columns_of
 from offhook.storage.writer import Writer
 
 __all__ = ["DEAD", "DELIVERED", "OWED", "Deliveries", "LeftOver", "Waiting", "deliveries_page", "deliveries_since"]
-__all__ += ["delivery_by_id", "entries_of_unfinished", "last_entries", "left_over"]
+__all__ += ["deliveries_of", "delivery_by_id", "entries_of_unfinished", "last_entries", "left_over"]
 
 OWED, DELIVERED, DEAD = "owed", "delivered", "dead"
 REPLAY_PAGE = 1000
@@ -155,6 +155,17 @@ def delivery_by_id(connection: Connection, delivery_id: str) -> DeliveryRow | No
     """One, whatever became of it."""
     row = connection.execute(select(schema.outbox).where(schema.outbox.c.id == delivery_id)).first()
     return None if row is None else _delivery(row)
+
+
+def deliveries_of(
+    connection: Connection, call: str, after: DeliveryRow | None = None, limit: int = MAX_PAGE
+) -> tuple[DeliveryRow, ...]:
+    """What was owed to a call, whatever became of it, in order; after one of them, or from the first on."""
+    table = schema.outbox
+    query = select(table).where(table.c.call_id == call).order_by(table.c.sequence, table.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(table.c.sequence, table.c.id) > tuple_(after.sequence, after.id))
+    return tuple(map(_delivery, connection.execute(query)))
 
 
 def deliveries_page(

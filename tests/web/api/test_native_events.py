@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,10 @@ from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN, OTHER, SECRET, World
 
 from offhook.flow.view import CallId
+from offhook.hooks.delivery import plain_delivery
+from offhook.hooks.policy import ELKS
+from offhook.hooks.request import Purpose, WebhookRequest
+from offhook.storage.rows import DeliveryRow
 from offhook.web import event_stream
 from offhook.web.api import native_events
 
@@ -271,11 +276,37 @@ async def test_all_that_is_known_in_one_file(client: Client, monkeypatch: pytest
     assert len(exported["events"]) == 5
 
 
+async def test_what_was_owed_stands_in_it_in_order_as_deliveries_show_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_events, "STREAM_PAGE", 2)
+    call = await made(client, "leg.placed")
+    for number in (3, 1, 2, 5, 4):
+        request = WebhookRequest(
+            id=f"msg_{number}", purpose=Purpose.OWED, call=call, url="https://u:s3cret@app.example/", account=MAIN,
+            params=(("result", "4111"), ("to", "+46\udcff")),
+        )  # fmt: skip
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        client.world.storage.deliveries.save(
+            DeliveryRow(
+                id=request.id, call_id=call, account=MAIN, kind="leg", sequence=max(number, 2), created=at,
+                data=plain_delivery(request, ELKS, 0.0),
+            )
+        )  # fmt: skip
+    for masked in (False, True):
+        monkeypatch.setenv("OFFHOOK_MASK_DIGITS", str(masked))
+        asking = Client(client.world)
+        exported = await asking.ok("GET", path(call, "export"))
+        assert [each["id"] for each in exported["deliveries"]] == [f"msg_{number}" for number in range(1, 6)]
+        assert ("4111" in str(exported), "s3cret" in str(exported)) == (not masked, False)
+        assert len(exported["events"]) == 2
+
+
 async def test_recordings_are_named_in_it(client: Client, world: World) -> None:
     client.world.give("answered-call")
     client.world.give("recording 0")
     exported = await client.ok("GET", f"/v1/calls/c{0:032x}/export")
-    assert (exported["events"], exported["over"]) == ([], True)
+    assert (exported["deliveries"], exported["events"], exported["over"]) == ([], [], True)
     assert [each["wav"].endswith(f"/a1/recordings/{each['id']}.wav") for each in exported["recordings"]] == [True]
 
 

@@ -17,9 +17,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from offhook.flow import ids
 from offhook.flow.view import CallId
+from offhook.storage.deliveries import deliveries_of
 from offhook.storage.records import events_after, recordings_of
-from offhook.storage.rows import EventRow, RecordingRow
+from offhook.storage.rows import DeliveryRow, EventRow, RecordingRow
 from offhook.web.api.native_calls import call_json, call_row, settled
+from offhook.web.api.native_deliveries import delivery_with_params
 from offhook.web.api.native_request import Asking, Caller, NativeError, moment, read_call_id
 from offhook.web.event_stream import EVENT_STREAM, KEEP_ALIVE, RETRY_MS, InPieces, event
 
@@ -77,7 +79,8 @@ async def timeline(caller: Asking, call: str, after: AfterQuery = 0, wait: WaitQ
 
 @router.get("/{call}/export")
 async def export(caller: Asking, call: str) -> Response:
-    """All that is known of a call, as one file: the call, its recordings, its timeline."""
+    """All that is known of a call, as one file: the call, its recordings, what was owed to its customer (each post as
+    `/v1/deliveries` shows it, as long as it is kept), its timeline."""
     row = await call_row(caller, read_call_id(call))
     over = not caller.native.server.timeline_open(CallId(row.id))
     recordings = await caller.native.storage.read(lambda connection: recordings_of(connection, row.id, _now()))
@@ -206,13 +209,29 @@ async def _told(caller: Caller, call: CallId, after: int) -> AsyncGenerator[byte
 
 async def _exported(caller: Caller, call: CallId, about: dict[str, Any]) -> AsyncGenerator[bytes, None]:
     """Entries last, so that they may be read as they come."""
-    yield (json.dumps(about, ensure_ascii=False, indent=1)[:-2] + ',\n "events": [').encode()
+    yield json.dumps(about, ensure_ascii=False, indent=1)[:-2].encode()
+    yield b',\n "deliveries": ['
+    first, posts = True, await _posts(caller, call, None)
+    while posts:
+        yield _lines([delivery_with_params(caller, post) for post in posts], first)
+        first, posts = False, await _posts(caller, call, posts[-1])
+    yield b'\n ],\n "events": ['
     after, first = 0, True
     while found := await _entries(caller, call, after, STREAM_PAGE):
-        lines = ",\n  ".join(json.dumps(_entry_json(entry), ensure_ascii=False) for entry in found)
-        yield (("\n  " if first else ",\n  ") + lines).encode()
+        yield _lines(list(map(_entry_json, found)), first)
         after, first = found[-1].seq, False
     yield b"\n ]\n}\n"
+
+
+def _lines(items: list[dict[str, Any]], first: bool) -> bytes:
+    """One in each line; `first`: they are the first of their list."""
+    lines = ",\n  ".join(json.dumps(each, ensure_ascii=False) for each in items)
+    return (("\n  " if first else ",\n  ") + lines).encode("utf-8", "replace")
+
+
+async def _posts(caller: Caller, call: CallId, after: DeliveryRow | None) -> tuple[DeliveryRow, ...]:
+    await settled(caller)
+    return await caller.native.storage.read(lambda connection: deliveries_of(connection, call, after, STREAM_PAGE))
 
 
 def _recording_json(caller: Caller, row: RecordingRow) -> dict[str, Any]:
