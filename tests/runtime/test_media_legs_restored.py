@@ -150,6 +150,19 @@ def test_a_call_that_was_sent_back_a_moment_finds_done_what_it_asks_for_again() 
     assert scene.line.last(do.Play).files == ("/z",)
 
 
+@pytest.mark.parametrize("anew", [1, 2])
+async def test_what_was_begun_anew_behind_its_facts_plays_on(anew: int) -> None:
+    scene = Restored(sending=[])
+    begun = Playback(("/x",), 1, anew=anew).number(P1)
+    scene.legs.expect([alive(7, playback=begun)])
+    for earlier in range(anew):
+        scene.played(Playback(("/x",), 1, anew=earlier).number(P1), said.PlaybackEnd.REPLACED)
+    scene.legs.reconcile([alive(7, playback=begun)])
+    assert (scene.told_engine(), scene.posted) == ([], [])
+    scene.played(begun)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
 def test_a_call_that_goes_on_otherwise_than_it_did_gets_what_it_asks_for_now() -> None:
     """The numbers of the call are those that it gave to other things before it was sent back."""
     scene = Restored(playing=[], sending=[])

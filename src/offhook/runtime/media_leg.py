@@ -7,7 +7,7 @@ this time, has another number there, though it has the same one in the call. Dec
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +19,9 @@ from offhook.media import events as said
 __all__ = ["MediaLeg", "Playback", "digits_number"]
 
 Post = Callable[[happened.Event], None]
+
+ANEW_MOST = 2
+"""How often a sound is begun anew: when a 183 has left late, and when a 200 has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,15 @@ class MediaLeg:
     def playback_of(self, number: int) -> call.PlaybackId | None:
         """Which of those that play has this number of the engine's."""
         return next((each for each, wanted in self.playing.items() if wanted.number(each) == number), None)
+
+    def believe_begun_anew(self, number: int) -> None:
+        """What the engine plays may have been begun anew after the facts were written: then the end of what it was
+        before is none."""
+        for playback, wanted in self.playing.items():
+            for anew in range(wanted.anew + 1, wanted.anew + 1 + ANEW_MOST):
+                if (begun := replace(wanted, anew=anew)).number(playback) == number:
+                    self.playing[playback] = begun
+                    return
 
     def request_of(self, number: int) -> call.RequestId | None:
         """Likewise of keys."""

@@ -373,6 +373,7 @@ class MediaLegs:
             media.absent = there is None and media.address is not None
             if there is not None:
                 media.found_playing, media.found_with = there.playback, there.bridged_with
+                media.believe_begun_anew(there.playback)
                 self._agree_on_mix(media, there.mix)
 
     def _agree_on_mix(self, media: MediaLeg, found: int) -> None:

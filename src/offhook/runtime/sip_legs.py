@@ -285,6 +285,7 @@ class SipLegs:
         """The answer has left that a caller must have to hear anything. What was begun meanwhile began unheard."""
         if leg.state is not LegState.ENDED and now().mono - since > UNHEARD_MOST_S:
             self._media.begin_anew(leg.media)
+            self.on_changed(leg)
 
     def _describe_to_caller(self, leg: SipLeg) -> Body | None:
         """Our answer to the caller's offer (the same one in 183 and 200), or our offer if it made none."""
