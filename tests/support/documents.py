@@ -56,6 +56,8 @@ class Reader:
     stack: AsyncExitStack
     output: list[str] = field(default_factory=list)
     """What each finished block printed."""
+    instead: dict[str, str] = field(default_factory=dict)
+    """What a page made up, and what stands for it here: an id, the address of a web application."""
 
     async def read(self, blocks: Sequence[Block]) -> None:
         """Run them one after another. Raises `AssertionError` with what was printed when one fails."""
@@ -68,6 +70,8 @@ class Reader:
                 await self._run(self._here(block.text))
 
     def _here(self, text: str) -> str:
+        for made_up, real in self.instead.items():
+            text = text.replace(made_up, real)
         for port, free in self.ports.items():
             text = re.sub(rf"(127\.0\.0\.1:|port[= ]){port}\b", rf"\g<1>{free}", text)
         return text
