@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 from tests.support.engine_binary import engine_binary
-from tests.support.ports import free_port
+from tests.support.ports import free_port, rtp_range
 from tests.support.server import ACCOUNT, SECRET
 
 __all__ = ["Served", "engines_of", "gone", "served"]
@@ -180,12 +180,12 @@ class Served:
 async def served(data_dir: Path, **settings: str) -> AsyncIterator[Served]:
     """A server that has started, with settings (as in the environment, lower case); none is left behind."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    sip, http, first = free_port(), free_port(), free_port() & ~1
+    sip, http = free_port(), free_port()
     wanted = {
         "data_dir": str(data_dir),
         "http_listen": f"127.0.0.1:{http}",
         "sip_listen": f"udp:127.0.0.1:{sip},tcp:127.0.0.1:{sip}",
-        "rtp_ports": f"{first}-{min(first + RTP_PORTS, 19_999)}",
+        "rtp_ports": rtp_range(RTP_PORTS),
         "bootstrap_account": f"{ACCOUNT}:{SECRET}",
         "engine_orphan_s": "20",
         **settings,

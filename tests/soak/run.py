@@ -19,7 +19,7 @@ from tests.soak.application import CALLEES, Application, application
 from tests.soak.invariants import Burden, burden, in_the_books, in_the_logs, left_over
 from tests.soak.lines import Line, line, ticking
 from tests.soak.parties import CARRIER, Callees, Caller, rubbish, unruly_connections
-from tests.support.ports import free_port
+from tests.support.ports import rtp_range
 from tests.support.server import Server, server
 
 __all__ = ["Measured", "Plan", "Report", "soak"]
@@ -173,12 +173,11 @@ class _Soak:
 @asynccontextmanager
 async def _prepared(directory: Path, report: Report) -> AsyncIterator[_Soak]:
     plan = report.plan
-    first = free_port() & ~1
     callees = Callees(plan.seed, figures=report.figures)
     async with (
         application(plan.seed) as app,
         server(
-            directory / "server", rtp_ports=f"{first}-{min(first + RTP_PORTS, 19_999)}", delivery_retry_s="1",
+            directory / "server", rtp_ports=rtp_range(RTP_PORTS), delivery_retry_s="1",
             webhook_timeout_s="2",
         ) as running,
         line(running.sip["udp"], CARRIER, callees.answer) as here,

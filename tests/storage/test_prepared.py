@@ -94,14 +94,24 @@ def test_the_last_of_two_rows_with_one_key_stands(engine: Engine) -> None:
         assert [row.sealed for row in connection.execute(select(schema.restore_facts))] == [bytes([19])]
 
 
-def test_what_deletes_takes_its_rows_one_by_one(engine: Engine) -> None:
-    rows = [{"kind": "call", "key": f"c{each}", "version": 1, "sealed": b""} for each in range(3)]
+def test_what_deletes_takes_many_rows_at_once(engine: Engine) -> None:
+    rows = [{"kind": kind, "key": f"c{each}", "version": 1, "sealed": b""} for each in range(30) for kind in ("a", "b")]
     written(engine, statements.SAVE_FACT, *rows)
-    assert (
-        written(engine, statements.DELETE_FACT, *({"of_kind": "call", "of_key": f"c{each}"} for each in range(2))) == 2
-    )
+    gone = [{"of_kind": "a" if each % 2 else "b", "of_key": f"c{each}"} for each in range(20)]
+    assert written(engine, statements.DELETE_FACT, *gone) == 2
     with engine.connect() as connection:
-        assert [row.key for row in connection.execute(select(schema.restore_facts))] == ["c2"]
+        left = {(row.kind, row.key) for row in connection.execute(select(schema.restore_facts))}
+    assert left == {(row["kind"], row["key"]) for row in rows} - {(row["of_kind"], row["of_key"]) for row in gone}
+
+
+def test_what_changes_rows_takes_them_one_by_one(engine: Engine) -> None:
+    for name in ("c1", "c2", "c3"):
+        call = CallRow(id=name, owner="u1", direction="incoming", from_number="+1", to_number="+2", created=AT)
+        written(engine, statements.SAVE_CALL, columns_of(call))
+    assert written(engine, statements.ERASE_CALL, *({"of_call": name, "at": AT} for name in ("c1", "c2"))) == 2
+    with engine.connect() as connection:
+        found = connection.execute(select(schema.calls)).all()
+    assert {row.id: row.deleted is not None for row in found} == {"c1": True, "c2": True, "c3": False}
 
 
 def test_a_value_of_another_type_is_refused(engine: Engine) -> None:

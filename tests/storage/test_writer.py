@@ -2,20 +2,25 @@
 
 import asyncio
 import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.event import listen
 
 from offhook.storage import schema, statements
 from offhook.storage import writer as module
 from offhook.storage.database import migrate, open_engine
+from offhook.storage.prepared import Prepared
+from offhook.storage.rows import CallRow, columns_of
 from offhook.storage.writer import StorageUnavailable, Writer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,6 +89,77 @@ async def test_order_holds_between_statements_and_the_last_of_a_key_stands(engin
     with engine.connect() as connection:
         assert [row.number for row in connection.execute(select(schema.caller_ids))] == ["+2"]
         assert [row.address for row in connection.execute(select(schema.trunks))] == ["sip:b"]
+
+
+async def test_rows_of_many_calls_are_a_few_statements(
+    engine: Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each statement the writer's thread waits for its turn, which a busy loop makes long."""
+    executed: list[str] = []
+    execute = Prepared.executions
+
+    def counted(self: Prepared, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+        for text, values in execute(self, rows):
+            executed.append(text.split(" (")[0].split(" WHERE")[0])
+            yield text, values
+
+    monkeypatch.setattr(Prepared, "executions", counted)
+    with writer.together():
+        for each in range(16):
+            fact = {"kind": "call", "key": f"c{each}", "version": 1, "sealed": b""}
+            call = CallRow(id=f"c{each}", owner="u", direction="incoming", from_number="", to_number="", created=NOW)
+            writer.put(statements.SAVE_FACT, fact, key=f"call c{each}")
+            writer.put(statements.INSERT_EVENT, event(each), appends=True)
+            writer.put(statements.SAVE_CALL, columns_of(call), key=f"c{each}")
+            writer.put(statements.DELETE_FACT, {"of_kind": "call", "of_key": f"d{each}"}, key=f"call d{each}")
+    await writer.flush()
+    assert executed == [
+        "INSERT INTO events", "INSERT INTO restore_facts", "INSERT INTO calls", "DELETE FROM restore_facts"
+    ]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(("save", "delete", "bar")), st.integers(0, 3)), max_size=30))
+@settings(deadline=None, max_examples=60)
+def test_a_group_does_what_its_rows_do_one_after_another(doings: list[tuple[str, int]]) -> None:
+    """`bar` is a deletion that names no key, and which nothing may pass."""
+    with tempfile.TemporaryDirectory() as directory:
+        engine = open_engine(f"sqlite:///{directory}/a.db")
+        schema.metadata.create_all(engine)
+        assert _versions(engine, doings) == _wanted(doings)
+        engine.dispose()
+
+
+def _wanted(doings: list[tuple[str, int]]) -> dict[str, int]:
+    left: dict[str, int] = {}
+    for place, (doing, key) in enumerate(doings):
+        match doing:
+            case "save":
+                left[str(key)] = place
+            case "delete":
+                left.pop(str(key), None)
+            case _:
+                left = {each: version for each, version in left.items() if version >= place - 3}
+    return left
+
+
+def _versions(engine: Engine, doings: list[tuple[str, int]]) -> dict[str, int]:
+    writer = Writer(engine)
+    bar = delete(schema.restore_facts).where(schema.restore_facts.c.version < bindparam("below"))
+    with writer.together():
+        for place, (doing, key) in enumerate(doings):
+            match doing:
+                case "save":
+                    fact = {"kind": "k", "key": str(key), "version": place, "sealed": b""}
+                    writer.put(statements.SAVE_FACT, fact, key=f"k {key}")
+                case "delete":
+                    writer.put(statements.DELETE_FACT, {"of_kind": "k", "of_key": str(key)}, key=f"k {key}")
+                case _:
+                    writer.put(bar, {"below": place - 3})
+    writer.flush_blocking()
+    with engine.connect() as connection:
+        found = {row.key: row.version for row in connection.execute(select(schema.restore_facts))}
+    writer.close()
+    return found
 
 
 async def test_a_wrong_row_is_dropped_alone(engine: Engine, writer: Writer, caplog: pytest.LogCaptureFixture) -> None:

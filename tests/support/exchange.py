@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from tests.support.customer import Answer, Customer, customer
-from tests.support.ports import free_port
+from tests.support.ports import rtp_range
 from tests.support.server import Server, server
 from tests.support.sound_checks import Samples, read_wav, silence, write_wav
 
@@ -176,8 +176,7 @@ class Exchange:
 @asynccontextmanager
 async def exchange(directory: Path, **settings: str) -> AsyncIterator[Exchange]:
     """Starts both. RTP ports are a free corner of the range that peers use: servers side by side do not meet."""
-    first = free_port() & ~1
-    settings = {"rtp_ports": f"{first}-{min(first + RTP_PORTS, 19_999)}", "delivery_retry_s": "1", **settings}
+    settings = {"rtp_ports": rtp_range(RTP_PORTS), "delivery_retry_s": "1", **settings}
     async with customer() as app, server(directory / "server", **settings) as running:
         made = Exchange(running, app, directory)
         await made._add(

@@ -3,7 +3,7 @@
 import random
 import socket
 
-__all__ = ["free_port", "free_rtp_port"]
+__all__ = ["free_port", "free_rtp_port", "rtp_range"]
 
 FIRST = 10_000
 LAST = 19_998
@@ -38,3 +38,9 @@ def free_rtp_port(host: str = "127.0.0.1") -> int:
         if _is_free(host, port) and _is_free(host, port + 1):
             return port
     raise AssertionError(f"no free pair of ports from {FIRST} to {LAST} in {TRIES} tries")
+
+
+def rtp_range(ports: int) -> str:
+    """So many ports for a server's sound, as the setting `rtp_ports` has them. Never fewer: calls would be refused."""
+    first = random.SystemRandom().randrange(FIRST, LAST + 2 - ports, 2)
+    return f"{first}-{first + ports - 1}"

@@ -49,11 +49,11 @@ class Facts:
         """Keeps it in place of what there is under its kind and key."""
         sealed = self._key.seal_data(json_text(fact.data).encode())
         row = FactRow(kind=fact.kind, key=fact.key, version=fact.version, sealed=sealed)
-        self._writer.put(statements.SAVE_FACT, columns_of(row), key=f"{fact.kind} {fact.key}")
+        self._writer.put(statements.SAVE_FACT, columns_of(row), key=_name(fact.kind, fact.key))
 
     def delete(self, kind: str, key: str) -> None:
         """Forgets it; nothing happens if there is none."""
-        self._writer.put(statements.DELETE_FACT, {"of_kind": kind, "of_key": key})
+        self._writer.put(statements.DELETE_FACT, {"of_kind": kind, "of_key": key}, key=_name(kind, key))
 
     def together(self) -> AbstractContextManager[None]:
         """What is written within is one transaction."""
@@ -70,3 +70,7 @@ class Facts:
                 continue
             found.append(Fact(kind=row.kind, key=row.key, version=row.version, data=data))
         return found
+
+
+def _name(kind: str, key: str) -> str:
+    return f"{kind} {key}"

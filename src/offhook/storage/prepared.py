@@ -21,6 +21,7 @@ __all__ = ["Prepared", "Preparer"]
 AT_ONCE = (64, 16, 4, 1)
 """Rows of one execution: few sizes, so that the driver has each compiled already."""
 VALUES = re.compile(r" VALUES (\([?, ]+\))")
+WHERE = " WHERE "
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,10 @@ class Preparer:
 
 
 def _texts(one: str) -> Mapping[int, str]:
-    """Only what inserts takes several rows at once; the largest number comes first."""
+    """What inserts or deletes takes several rows at once; the largest number comes first."""
+    if one.startswith("DELETE ") and WHERE in one:
+        head, _, row = one.partition(WHERE)
+        return {size: head + WHERE + " OR ".join([f"({row})"] * size) for size in AT_ONCE}
     found = VALUES.search(one)
     if found is None:
         return {1: one}

@@ -18,7 +18,7 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, PoolProxiedConnection, UpdateBase
+from sqlalchemy import Engine, Insert, PoolProxiedConnection, UpdateBase
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from offhook.storage.prepared import Preparer
@@ -106,7 +106,8 @@ class Writer:
     ) -> bool:
         """Queues one row; never blocks. False: it was let go for want of room.
 
-        `key`: the statement writes a whole row, so that within a group the last one of a key stands for all.
+        `key`: of the row in its table; the statement writes that whole row, or deletes it, so that within a group the
+        last one of a key stands for all.
         `appends`: it only adds to a log; such rows go before the others of their group, and are let go first.
         """
         room = self._max_pending if appends else 2 * self._max_pending
@@ -332,21 +333,31 @@ class Writer:
 
 
 def _in_runs(group: Iterable[_Write]) -> list[tuple[UpdateBase, list[Mapping[str, Any]]]]:
-    """Statements with the rows each is executed for, as few as order allows."""
+    """Statements with the rows each is executed for, as few as order allows.
+
+    No row depends on another but through a statement that changes rows it does not name by a key: what came before such
+    a one is executed before it, and what comes behind, behind. Whatever else has one statement is executed together.
+    """
     appended: dict[int, tuple[UpdateBase, list[Mapping[str, Any]]]] = {}
     runs: list[tuple[UpdateBase, list[Mapping[str, Any]]]] = []
-    last: dict[tuple[int, str], int] = {}
+    open_runs: dict[int, list[Mapping[str, Any]]] = {}
+    last: dict[tuple[Any, str], int] = {}
     for place, write in enumerate(group):
         if write.key is not None:
-            last[id(write.statement), write.key] = place
+            last[write.statement.table, write.key] = place
     for place, write in enumerate(group):
         if write.appends:
             appended.setdefault(id(write.statement), (write.statement, []))[1].append(write.params)
             continue
-        if write.key is not None and last[id(write.statement), write.key] != place:
-            continue
-        if runs and runs[-1][0] is write.statement:
-            runs[-1][1].append(write.params)
-        else:
+        if write.key is None and not isinstance(write.statement, Insert):
+            open_runs.clear()
             runs.append((write.statement, [write.params]))
+            continue
+        if write.key is not None and last[write.statement.table, write.key] != place:
+            continue
+        rows = open_runs.get(id(write.statement))
+        if rows is None:
+            rows = open_runs[id(write.statement)] = []
+            runs.append((write.statement, rows))
+        rows.append(write.params)
     return [*appended.values(), *runs]
