@@ -6,6 +6,8 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from offhook.flow.view import CallId, CallState, Cause
 from offhook.storage.rows import CallRow
 
@@ -94,7 +96,7 @@ def test_caller_ids(run: Any) -> None:
     assert run("account", "caller-id", "add", "+46701234567", "--trusted", "--json").json["number"] == "+46701234567"
 
 
-def _answered(running: Any, keys: Any, actions: Any = None) -> threading.Thread:
+def _answered(running: Any, keys: Any, actions: Any = None, cause: str = "normal") -> threading.Thread:
     """Somebody who answers the verifying call and keys in what `keys` makes of the order, or did these `actions`."""
 
     async def answer() -> None:
@@ -109,7 +111,7 @@ def _answered(running: Any, keys: Any, actions: Any = None) -> threading.Thread:
                 to_number=view.to,
                 created=view.created,
                 state="success",
-                cause="normal",
+                cause=cause,
                 actions=({"ivr": "en_US/…", "result": keys()},) if actions is None else actions,
             )
         )
@@ -124,7 +126,7 @@ def _answered(running: Any, keys: Any, actions: Any = None) -> threading.Thread:
 def test_a_number_is_verified_by_a_call(run: Any, running: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("offhook.cli.account.secrets.randbelow", lambda _below: 123)
     answering = _answered(running, lambda: "000123")
-    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main")
+    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main", "--key-in")
     answering.join()
     assert added.status == 0, added.err
     assert "key in: 000123" in added.err
@@ -135,7 +137,7 @@ def test_a_number_is_verified_by_a_call(run: Any, running: Any, monkeypatch: Any
 
 def test_a_wrong_code_verifies_nothing(run: Any, running: Any) -> None:
     answering = _answered(running, lambda: "failed")
-    refused = run("account", "caller-id", "add", "+46701234567", "--account", "Main")
+    refused = run("account", "caller-id", "add", "+46701234567", "--account", "Main", "--key-in")
     answering.join()
     assert refused.status == 1
     assert "the code was not keyed in (the call ended: normal)" in refused.err
@@ -147,7 +149,7 @@ def _read_out(run: Any, running: Any, monkeypatch: Any, typed: str, actions: Any
     monkeypatch.setattr("offhook.cli.account.secrets.randbelow", lambda _below: 8970)
     monkeypatch.setattr("typer.prompt", lambda *_words, **_options: typed)
     answering = _answered(running, None, actions)
-    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main", "--read-out")
+    added = run("account", "caller-id", "add", "+46701234567", "--account", "Main")
     answering.join()
     (order,) = running.board.orders
     (sound,) = order.start.flow.steps[0].verb.sounds
@@ -169,6 +171,16 @@ def test_another_code_than_was_read_out(run: Any, running: Any, monkeypatch: Any
 def test_a_code_that_nobody_heard(run: Any, running: Any, monkeypatch: Any) -> None:
     refused, _ = _read_out(run, running, monkeypatch, "008970", ())
     assert (refused.status, "nobody heard the code" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("way", ["--read-out", "--key-in"])
+def test_a_number_that_cannot_be_called(run: Any, running: Any, way: str) -> None:
+    answering = _answered(running, None, (), cause="not_allowed")
+    refused = run("account", "caller-id", "add", "+46701234567", "--account", "Main", way)
+    answering.join()
+    assert refused.status == 1
+    assert "no trunk takes it" in refused.err
+    assert "offhook trunk add" in refused.err
 
 
 def test_a_fallback(run: Any) -> None:

@@ -19,7 +19,7 @@ sounds: st.SearchStrategy[verbs.Sound] = st.one_of(
     st.builds(verbs.NamedSound, name=words),
     st.builds(verbs.SentDigits, keys=keys),
     st.builds(verbs.LocalSound, name=words),
-    st.builds(verbs.Speech, text=words, language=words, voice=words),
+    st.builds(verbs.Speech, text=words, language=words, voice=words, secret=st.booleans()),
     st.builds(verbs.Silence, seconds=seconds),
     st.builds(verbs.UnusableSound, text=words),
 )

@@ -25,7 +25,8 @@ __all__ = ["account"]
 CODE_DIGITS = 6
 CODE_WAIT_S = 30
 KEY_IN = "en_US/Somebody wants to show this telephone number as their own. If you agree, key in the code you were told."
-READ_OUT = "en_US/The code to verify this telephone number is: {code}. I repeat: {code}. Goodbye."
+NO_WAY = "not_allowed"
+"""The cause of a call that no trunk takes, or whose carrier wants none from us."""
 
 account = typer.Typer(no_args_is_help=True, help="Accounts, their balance, the caller IDs they may show.")
 caller_id = typer.Typer(no_args_is_help=True, help="Numbers that an account may show though they are not ours.")
@@ -281,13 +282,16 @@ def add_caller_id(
     number: Annotated[str, typer.Argument(help="With + and country.")],
     trusted: Annotated[bool, typer.Option("--trusted", help="You know that it is theirs: no call is made.")] = False,
     read_out: Annotated[
-        bool, typer.Option("--read-out", help="The call reads a code out, to be typed here; else it is keyed in there.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--read-out/--key-in", help="The call says a code that is to be typed here, or takes one that stands here."
+        ),
+    ] = True,
     which: AccountOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Let an account show a number, after a call to it in which a code is keyed in.
+    """Let an account show a number, after a call to it that says a code.
 
     Example: offhook account caller-id add +46701234567 --trusted
     """
@@ -302,10 +306,7 @@ def add_caller_id(
 
 
 def _verify(server: Connection, number: str, which: str | None, read_out: bool) -> None:
-    """Calls the number; who answers keys in what stands here, or is told what is to be typed here. Raises `CliError`.
-
-    The account's own list of calls shows what was read out: that way is for an operator who trusts whoever can read it.
-    """
+    """Calls the number; who answers is told what to type here, or keys in what stands here. Raises `CliError`."""
     if not server.online:
         raise CliError(
             "the number is to be called, and no server runs: start one with offhook serve,"
@@ -314,14 +315,18 @@ def _verify(server: Connection, number: str, which: str | None, read_out: bool) 
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
     if read_out:
         says = f"Calling {number}. A code of {CODE_DIGITS} digits will be read out to who answers."
-        told = READ_OUT.format(code=", ".join(" ".join(code[at : at + 3]) for at in range(0, CODE_DIGITS, 3)))
-        flow = json.dumps({"play": told, "skippable": False})
+        call = server.post(path("accounts", which or "-", "caller-ids", "calls"), {"number": number, "code": code})
     else:
         says = f"Calling {number}. When it is answered, key in: [bold]{code}[/bold]"
         flow = json.dumps({"ivr": KEY_IN, "digits": CODE_DIGITS, "timeout": CODE_WAIT_S, "repeat": 3})
-    call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
+        call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
     error_console().print(says)
     ended = follow(server, call["id"], lambda _event: None)
+    if ended["cause"] == NO_WAY:
+        raise CliError(
+            f"{number} cannot be called: no trunk takes it, or its carrier does not let us. offhook trunk list shows"
+            " the prefixes; add one with offhook trunk add, or add --trusted if you know that the number is theirs"
+        )
     if read_out:
         if not any("play" in action for action in ended["actions"]):
             raise CliError(f"nobody heard the code (the call ended: {ended['cause'] or ended['state']}); try again")

@@ -90,12 +90,14 @@ class LocalSound:
 class Speech:
     """Text to be spoken. `language` as the customer wrote it (`en_US`).
 
-    `voice`: empty for the default of the language, `man` or `woman`, or a voice's name.
+    `voice`: empty for the default of the language, `man` or `woman`, or a voice's name. `secret`: the text stands in
+    no timeline, since only who hears it is to know.
     """
 
     text: str
     language: str = "en"
     voice: str = ""
+    secret: bool = field(default=False, metadata=AT_DEFAULT_UNSAID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from tests.support.asgi import ask, basic
 from tests.support.native_client import Client
 from tests.support.rest_cases import MAIN
 
+from offhook.web.verifying import says_code
+
 
 async def test_an_account_is_made_and_works(client: Client) -> None:
     made = await client.ok("POST", "/v1/accounts", {"name": "Ann", "currency": "EUR"})
@@ -121,6 +123,21 @@ async def test_what_an_account_relies_on(client: Client) -> None:
     assert row.quirks == ("CallDurartion",)
     assert await client.error("PUT", path, {"quirks": ["Durrration"]}) == (400, "no_quirk")
     assert (await client.ok("PUT", path, {"quirks": []}))["quirks"] == []
+
+
+async def test_a_number_is_called_and_told_a_code(client: Client) -> None:
+    path, wanted = "/v1/accounts/Main/caller-ids/calls", {"number": "+46 70 123 45 67", "code": "008970"}
+    call = await client.ok("POST", path, wanted)
+    (order,) = client.world.board.orders
+    assert (order.owner, order.from_, order.to) == (MAIN, "anonymous", "+46701234567")
+    assert order.start == says_code("008970", "en")
+    assert (call["to_number"], call["state"]) == ("+46701234567", "ongoing")
+    assert "008970" not in str(call)
+    assert await client.error("POST", path, {**wanted, "code": "12"}) == (400, "invalid_request")
+    assert await client.error("POST", path, {**wanted, "number": "hello"}) == (400, "invalid_number")
+    assert await client.error("POST", path, wanted, account=MAIN) == (403, "operator_only")
+    client.world.board.full = True
+    assert await client.error("POST", path, wanted) == (503, "overloaded")
 
 
 async def test_how_its_applications_are_asked(client: Client) -> None:

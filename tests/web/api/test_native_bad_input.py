@@ -39,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "PUT /v1/accounts/{account}/webhooks": {"retry_timeouts": True},
     "POST /v1/accounts/{account}/signing-key/rotate": {"overlap_h": 1},
     "POST /v1/accounts/{account}/caller-ids": {"number": "+46700000009"},
+    "POST /v1/accounts/{account}/caller-ids/calls": {"number": "+46700000009", "code": "123456"},
     "POST /v1/numbers": {
         "number": "+46101234567",
         "trunk": "carrier",

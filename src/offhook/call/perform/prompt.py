@@ -10,7 +10,7 @@ from typing import assert_never
 
 from offhook.call.commands import PlaybackId, PrepareSound, RequestId, SendDigits, StartPlayback, StopPlayback
 from offhook.call.events import DigitsSent, LegAnswered, PlaybackEnded, SoundFailed, SoundReady
-from offhook.call.masking import shown_url
+from offhook.call.masking import BLANK, shown_url
 from offhook.call.stage import Heard, Stage
 from offhook.flow.verbs import (
     LocalSound,
@@ -174,7 +174,7 @@ def sound_text(sound: Sound) -> str:
         case LocalSound():
             return f"local/{sound.name}"
         case Speech():
-            return f"{sound.language}/{sound.text}"
+            return f"{sound.language}/{BLANK if sound.secret else sound.text}"
         case Silence():
             return f"silence for {sound.seconds:g} s"
         case UnusableSound():

@@ -7,13 +7,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
-from offhook.flow.dialects.choose import QUIRKS
+from offhook.flow.dialects.choose import DIALECTS, QUIRKS
+from offhook.flow.view import HIDDEN_CALLER
 from offhook.hooks.policy import ELKS, GROWING, plain_policy, policy_from
+from offhook.runtime.book import row_of
 from offhook.storage.directory import utc_now
 from offhook.storage.rows import AccountRow
 from offhook.storage.signing_keys import SigningKey
+from offhook.web.api.native_calls import call_json
 from offhook.web.api.native_numbers import FallbackBody, check_start
 from offhook.web.api.native_request import Admin, Amount, Asking, Body, Caller, Line, NativeError, e164, moment
+from offhook.web.port import CallOrder, Overloaded
+from offhook.web.verifying import says_code
 
 __all__ = ["account_json", "router"]
 
@@ -86,6 +91,13 @@ class QuirksBody(Body):
     """Peculiarities of a service, by name."""
 
     quirks: Annotated[list[str], Field(max_length=20)]
+
+
+class VerifyingBody(Body):
+    """A number that is to be shown to be somebody's."""
+
+    number: str
+    code: Annotated[str, Field(pattern="^[0-9]{4,10}$", description="What is said, digit by digit.")]
 
 
 class WebhooksBody(Body):
@@ -237,6 +249,24 @@ async def add_caller_id(caller: Admin, account: str, body: CallerIdBody) -> dict
     row = storage.directory.add_caller_id(owner.id, e164(body.number, "the caller ID"))
     await caller.stored()
     return {"account": owner.id, "number": row.number, "created": moment(row.created)}
+
+
+@router.post("/{account}/caller-ids/calls")
+async def call_caller_id(caller: Admin, account: str, body: VerifyingBody) -> dict[str, Any]:
+    """Calls a number and says a code there, twice. It stands in no log, so whoever can tell it has answered there."""
+    native, owner = caller.native, caller.which(_named(account))
+    order = CallOrder(
+        owner=owner.id,
+        from_=HIDDEN_CALLER,
+        to=e164(body.number, "the caller ID"),
+        start=says_code(body.code, native.settings.speech_language),
+        dialect="elks",
+    )
+    try:
+        placed = await native.server.place_call(order)
+    except Overloaded as error:
+        raise NativeError(503, "overloaded", str(error)) from None
+    return call_json(row_of(placed, DIALECTS["elks"]))
 
 
 @router.delete("/{account}/caller-ids/{number}")
