@@ -73,6 +73,20 @@ async def test_whoever_answers_hears_the_code_and_nobody_can_read_it(line: Line)
     assert call["actions"] == [{"play": "…", "result": "ok"}]
 
 
+async def test_a_code_that_was_recorded_counts_for_nothing(line: Line) -> None:
+    adding = await command(line, ("add", line.far()))
+    party = await line.rings()
+    await party.pick_up()
+    _, calls = await line.server.v1("GET", f"/calls?account={line.account}")
+    await line.noted(calls["calls"][0]["id"], "verb.begun")
+    status, said = await line.server.v1("POST", f"/calls/{calls['calls'][0]['id']}", {"record": "start"})
+    assert status == 200, said
+    _, err = await asyncio.wait_for(adding.communicate(f"{CODE}\n".encode()), WITHIN_S)
+    assert (adding.returncode, "had the call recorded" in err.decode()) == (1, True)
+    _, listed = await line.server.v1("GET", f"/accounts/{line.account}/caller-ids")
+    assert listed["caller_ids"] == []
+
+
 async def test_without_a_trunk_it_says_what_to_do(line: Line) -> None:
     adding = await command(line, ("add", "+4915112345678"))
     _, err = await asyncio.wait_for(adding.communicate(), WITHIN_S)

@@ -24,6 +24,8 @@ __all__ = ["account"]
 
 CODE_DIGITS = 6
 CODE_WAIT_S = 30
+RECORDED = "recording.begun"
+"""In a call's timeline. An account may change the calls that are its own, this one too."""
 KEY_IN = "en_US/Somebody wants to show this telephone number as their own. If you agree, key in the code you were told."
 NO_WAY = "not_allowed"
 """The cause of a call that no trunk takes, or whose carrier wants none from us."""
@@ -321,13 +323,18 @@ def _verify(server: Connection, number: str, which: str | None, read_out: bool) 
         flow = json.dumps({"ivr": KEY_IN, "digits": CODE_DIGITS, "timeout": CODE_WAIT_S, "repeat": 3})
         call = server.post("/v1/calls", {"to": number, "from": "anonymous", "voice_start": flow, "account": which})
     error_console().print(says)
-    ended = follow(server, call["id"], lambda _event: None)
+    kinds: set[str] = set()
+    ended = follow(server, call["id"], lambda event: kinds.add(event["kind"]))
     if ended["cause"] == NO_WAY:
         raise CliError(
             f"{number} cannot be called: no trunk takes it, or its carrier does not let us. offhook trunk list shows"
             " the prefixes; add one with offhook trunk add, or add --trusted if you know that the number is theirs"
         )
     if read_out:
+        if RECORDED in kinds:
+            raise CliError(
+                "somebody had the call recorded, and may know the code without having answered; try again with --key-in"
+            )
         if not any("play" in action for action in ended["actions"]):
             raise CliError(f"nobody heard the code (the call ended: {ended['cause'] or ended['state']}); try again")
         typed = "".join(sign for sign in typer.prompt("The code that was read out", err=True) if sign.isdecimal())
