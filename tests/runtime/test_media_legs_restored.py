@@ -163,6 +163,22 @@ async def test_what_was_begun_anew_behind_its_facts_plays_on(anew: int) -> None:
     assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_what_was_begun_anew_before_its_call_asks_for_it_again_is_known(over: bool) -> None:
+    scene = Restored(playing=[], sending=[])
+    begun = Playback(("/x",), 1, anew=1).number(P1)
+    scene.legs.expect([alive(7, playback=0 if over else begun)])
+    scene.played(X1, said.PlaybackEnd.REPLACED)
+    if over:
+        scene.played(begun)
+    scene.legs.play(scene.media, P1, ["/x"], 1)
+    assert scene.line.sent == []
+    if not over:
+        assert scene.posted == []
+        scene.played(begun)
+    assert scene.posted == [happened.PlaybackEnded(leg=A, playback=P1, failed=False)]
+
+
 def test_a_call_that_goes_on_otherwise_than_it_did_gets_what_it_asks_for_now() -> None:
     """The numbers of the call are those that it gave to other things before it was sent back."""
     scene = Restored(playing=[], sending=[])

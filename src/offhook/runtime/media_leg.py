@@ -6,7 +6,7 @@ this time, has another number there, though it has the same one in the call. Dec
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
@@ -36,6 +36,10 @@ class Playback:
     def number(self, playback: call.PlaybackId) -> engine.PlaybackId:
         """The engine's."""
         return engine.PlaybackId(_number(playback, self.files, self.loop, self.anew))
+
+    def begun_anew(self) -> "Iterator[Playback]":
+        """What it would be, begun anew once and again."""
+        return (replace(self, anew=self.anew + times) for times in range(1, ANEW_MOST + 1))
 
 
 def digits_number(request: call.RequestId, keys: str) -> engine.RequestId:
@@ -106,10 +110,15 @@ class MediaLeg:
         """What the engine plays may have been begun anew after the facts were written: then the end of what it was
         before is none."""
         for playback, wanted in self.playing.items():
-            for anew in range(wanted.anew + 1, wanted.anew + 1 + ANEW_MOST):
-                if (begun := replace(wanted, anew=anew)).number(playback) == number:
+            for begun in wanted.begun_anew():
+                if begun.number(playback) == number:
                     self.playing[playback] = begun
                     return
+
+    def heard_to_end(self, playback: call.PlaybackId, wanted: Playback) -> bool | None:
+        """Whether it failed, of a sound whose end was told already; `None`: it was not."""
+        numbers = (each.number(playback) for each in (wanted, *wanted.begun_anew()))
+        return next((self.ended_early.pop(each) for each in numbers if each in self.ended_early), None)
 
     def request_of(self, number: int) -> call.RequestId | None:
         """Likewise of keys."""

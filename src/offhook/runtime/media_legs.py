@@ -131,11 +131,12 @@ class MediaLegs:
         if self._is_gone(media):
             return
         wanted = Playback(tuple(files), loop)
-        if (failed := media.ended_early.pop(wanted.number(playback), None)) is not None:
+        if (failed := media.heard_to_end(playback, wanted)) is not None:
             media.post(happened.PlaybackEnded(leg=media.leg, playback=playback, failed=failed))
             return
         media.playing[playback] = wanted
-        if media.found_playing == wanted.number(playback):
+        media.believe_begun_anew(media.found_playing)
+        if media.found_playing and media.playback_of(media.found_playing) == playback:
             media.found_playing = 0
         else:
             self._play(media, playback)
@@ -534,7 +535,8 @@ class MediaLegs:
         if event.playback == media.found_playing:
             media.found_playing = 0
         if playback is None:
-            if media.after and event.reason is not said.PlaybackEnd.CLOSED:
+            # What was replaced has not ended for a call that asks for it again: it was begun anew, or goes on otherwise.
+            if media.after and event.reason not in (said.PlaybackEnd.CLOSED, said.PlaybackEnd.REPLACED):
                 media.ended_early[event.playback] = failed
         elif event.reason is said.PlaybackEnd.CLOSED:
             del media.playing[playback]
