@@ -535,7 +535,8 @@ class MediaLegs:
         if event.playback == media.found_playing:
             media.found_playing = 0
         if playback is None:
-            # What was replaced has not ended for a call that asks for it again: it was begun anew, or goes on otherwise.
+            # What was replaced has not ended for a call that asks for it again: it was begun anew, or went on otherwise
+            # than it will now.
             if media.after and event.reason not in (said.PlaybackEnd.CLOSED, said.PlaybackEnd.REPLACED):
                 media.ended_early[event.playback] = failed
         elif event.reason is said.PlaybackEnd.CLOSED:
