@@ -127,6 +127,23 @@ async def test_tried_again_until_it_is_taken_and_in_order() -> None:
     assert [seen.body for seen in server.seen] == [b"id=a", b"id=a", b"id=a", b"id=b"]
 
 
+async def test_a_receiver_that_takes_it_in_many_words_is_told_once() -> None:
+    heard = Listening()
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(text="x" * 200_000)
+
+    async with (
+        receiver(handle) as server,
+        Webhooks(LOOPBACK) as webhooks,
+        Outbox(webhooks, listener=heard) as outbox,
+    ):
+        outbox.owe(owed("a", server.url), AT_ONCE, kind="hangup")
+        [event] = await heard.has(1)
+    assert event == Delivered(request=replace(owed("a", server.url), sequence=1), tries=1, status=200)
+    assert len(server.seen) == 1
+
+
 async def test_dead_after_its_last_try() -> None:
     store, heard = Store(), Listening()
     async with (

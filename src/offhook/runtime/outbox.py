@@ -243,6 +243,9 @@ class Outbox:
         try:
             result = await self._webhooks.perform(request, self._policy)
             failure = result.failure
+            if failure is not None and failure.cause is HookCause.TOO_LARGE:
+                # Its status took the post; what else it says is nothing to us.
+                result, failure = replace(result, status=result.tries[-1].status), None
         except Exception as error:
             # A fault of ours: the delivery is tried again like any other, and its lane is not stuck for ever.
             log.exception("outbox.send.failed", request=request.id)
