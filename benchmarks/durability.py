@@ -23,7 +23,8 @@ __all__ = ["Cost", "compare", "measure"]
 
 RATE = 50
 RUN_S = 8.0
-TURNS = 3
+TURNS = 5
+"""One turn differs by a twentieth from the next on a machine that others share."""
 TRIES = 3
 """Of a turn in which calls failed: the machine may be shared."""
 FALL_BAR = 0.25

@@ -18,8 +18,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = ["Prepared", "Preparer"]
 
-AT_ONCE = (64, 16, 4, 1)
-"""Rows of one execution: few sizes, so that the driver has each compiled already."""
+AT_ONCE = (64, *range(16, 0, -1))
+"""Rows of one execution: every small number, since a usual group is one call's; and so few that the driver, which keeps
+the last 128 texts compiled, has those of all tables that calls write to."""
 VALUES = re.compile(r" VALUES (\([?, ]+\))")
 WHERE = " WHERE "
 
