@@ -19,7 +19,7 @@ from tests.support.server import Server
 from tests.support.sip_peer import Message, SipPeer, Talk, media_of, sdp, sip_peer
 from tests.support.sound_checks import ALAW, RATE, Samples, find
 
-__all__ = ["CALLER", "Line", "Party", "Voice", "line_on", "pairs"]
+__all__ = ["CALLER", "Line", "Party", "Voice", "line_on", "pairs", "was_said"]
 
 CALLER = "+46701234567"
 EVENT_TYPE = 101
@@ -156,6 +156,11 @@ class Voice(asyncio.DatagramProtocol):
                 seen += FRAME
             await asyncio.sleep(2 * FRAME_S)
         raise AssertionError(f"no tone of {hz} Hz within {within_s} s in {len(self.heard)} packets")
+
+
+def was_said(heard: Samples, wanted: Samples) -> bool:
+    """Whether a voice's sound is in what was recorded of it, by the measure of `Voice.hears`."""
+    return find(heard, wanted).likeness > ALIKE or bool(Voice.stammered and _in_pieces(heard, wanted))
 
 
 def _in_pieces(heard: Samples, wanted: Samples) -> bool:
