@@ -16,12 +16,11 @@ from offhook.hooks.attempt import (
     GiveUp,
     Output,
     Try,
-    policy_of_dialect,
 )
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.request import Method, Purpose, WebhookRequest
 
-DIDML = policy_of_dialect(CONTROL, "didml")
+FILES = replace(CONTROL, get_after_405=True)
 REFUSED = HookFailure(cause=HookCause.REFUSED, detail="192.0.2.1 port 80")
 
 
@@ -348,7 +347,7 @@ def test_whatever_a_url_asks_it_ends_within_its_time_and_its_tries(
 
 
 def test_a_post_that_is_not_allowed_is_asked_with_get_in_the_same_try() -> None:
-    one = attempt("https://anna:secret@h/menu.xml?b=2", policy=DIDML)
+    one = attempt("https://anna:secret@h/menu.xml?b=2", policy=FILES)
     begun(one)
     again = trying(one.answered(405, None, b"", 101))
     assert (again.number, again.hop, again.timeout_s) == (1, 1, 4)
@@ -359,17 +358,17 @@ def test_a_post_that_is_not_allowed_is_asked_with_get_in_the_same_try() -> None:
 
 
 def test_a_get_that_is_not_allowed_either_is_the_end() -> None:
-    one = attempt(policy=DIDML)
+    one = attempt(policy=FILES)
     begun(one)
     trying(one.answered(405, None, b"", 101))
     assert gave_up(one.answered(405, None, b"", 102)).status == 405
-    other = attempt(method=Method.GET, policy=DIDML)
+    other = attempt(method=Method.GET, policy=FILES)
     begun(other)
     assert gave_up(other.answered(405, None, b"", 101)).status == 405
 
 
 def test_it_is_asked_with_get_where_a_redirect_has_led() -> None:
-    one = attempt(policy=DIDML)
+    one = attempt(policy=FILES)
     begun(one)
     trying(one.answered(307, "https://other/menu.xml", b"", 101))
     again = trying(one.answered(405, None, b"", 102))
@@ -377,29 +376,27 @@ def test_it_is_asked_with_get_where_a_redirect_has_led() -> None:
 
 
 def test_nothing_is_asked_with_get_when_its_try_is_over() -> None:
-    one = attempt(policy=DIDML)
+    one = attempt(policy=FILES)
     begun(one)
     assert gave_up(one.answered(405, None, b"", 105)).status == 405
 
 
-def test_a_rule_of_didml_alone() -> None:
+def test_what_is_no_file_is_not_asked_for_with_get() -> None:
     """46elks: any status but 200 to 204 ends the call, and its webhooks are POST."""
-    for policy in (CONTROL, policy_of_dialect(DIDML, "elks")):
-        one = attempt(policy=policy)
-        begun(one)
-        assert gave_up(one.answered(405, None, b"", 101)).status == 405
-        assert one.warnings == ()
-    assert policy_of_dialect(replace(CONTROL, budget_s=3), "didml") == replace(CONTROL, budget_s=3, get_after_405=True)
+    one = attempt(policy=CONTROL)
+    begun(one)
+    assert gave_up(one.answered(405, None, b"", 101)).status == 405
+    assert one.warnings == ()
 
 
 def test_the_fragment_of_a_url_leaves_the_rule_alone() -> None:
-    one = attempt("https://h/menu.xml#rc=2", policy=DIDML)
+    one = attempt("https://h/menu.xml#rc=2", policy=FILES)
     begun(one)
     assert trying(one.answered(405, None, b"", 101)).method is Method.GET
 
 
 def test_what_is_owed_is_never_a_get() -> None:
     request = WebhookRequest(id="h1", purpose=Purpose.OWED, call="c1", url="https://h/hook")
-    owed = Attempt(request, policy_of_dialect(OWED, "didml"))
+    owed = Attempt(request, replace(OWED, get_after_405=True))
     begun(owed)
     assert gave_up(owed.answered(405, None, b"", 101)).status == 405

@@ -127,8 +127,8 @@ async def test_a_file_that_takes_no_post_is_asked_with_get_in_one_dialect_alone(
         return web.Response(status=405 if request.method == "POST" else 200, text="<Response/>")
 
     async with receiver(handler) as here, desk() as (board, _):
-        elks = await board.desk.ask(CALL, fetch(here.url), board.note, "a", "elks")
-        didml = await board.desk.ask(CALL, fetch(here.url), board.note, "a", "didml")
+        elks = await board.desk.ask(CALL, fetch(here.url), board.note, "a", files=False)
+        didml = await board.desk.ask(CALL, fetch(here.url), board.note, "a", files=True)
     assert (elks.body, elks.status, didml.body) == (None, 405, b"<Response/>")
     assert [seen.method for seen in here.seen] == ["POST", "POST", "GET"]
 

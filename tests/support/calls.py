@@ -63,6 +63,7 @@ class PlainWords:
     name: str = "plain"
     apology: Sound = SORRY
     open_links: bool = False
+    files: bool = False
 
     def read(self, body: bytes, address: str) -> Reading:
         """Tests give flows, never documents."""

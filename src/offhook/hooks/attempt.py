@@ -33,7 +33,8 @@ class AttemptPolicy:
     begun that could not have that much. `retries` are for connection errors and 5xx; a time-out is tried again only
     with `retry_timeouts`. `retry_on` names other failures in their place. With `read_s`, the longest silence while an
     answer is waited for or read, a try may have all that is left. The fragment of a URL goes before all of it
-    (`with_overrides`). `get_after_405` is a rule of one dialect (`policy_of_dialect`).
+    (`with_overrides`). `get_after_405` is for documents that may be files, which
+    many web servers give for GET alone (`Dialect.files`).
     """
 
     budget_s: float = 10.0
@@ -218,12 +219,6 @@ class Attempt:
             timeout_s=timeout_s,
             read_s=self._policy.read_s,
         )
-
-
-def policy_of_dialect(policy: AttemptPolicy, dialect: str) -> AttemptPolicy:
-    """The policy as the API that a call speaks has it: didML documents may be static files, which many web servers
-    give for GET alone; with 46elks every status but 200 to 204 ends the call (its Swagger file, "hooks")."""
-    return replace(policy, get_after_405=dialect == "didml")
 
 
 def with_overrides(policy: AttemptPolicy, url: str) -> tuple[AttemptPolicy, tuple[str, ...]]:

@@ -14,7 +14,7 @@ import structlog
 
 from offhook.call.commands import FetchDocument, OweHangup, OweNotice, OweRecording, OweStatus
 from offhook.flow.view import CallId
-from offhook.hooks.attempt import AttemptPolicy, policy_of_dialect
+from offhook.hooks.attempt import AttemptPolicy
 from offhook.hooks.breaker import Advice, Breaker, HostKey, means_down
 from offhook.hooks.delivery import Now
 from offhook.hooks.errors import HookCause, WrongHookUrl
@@ -83,9 +83,9 @@ class HookDesk:
         return self._breaker.figures()
 
     async def ask(
-        self, call: CallId, command: FetchDocument, note: NoteOf, account: str = "", dialect: str = "elks"
+        self, call: CallId, command: FetchDocument, note: NoteOf, account: str = "", *, files: bool = False
     ) -> Answer:
-        """A control webhook, within its budget. Every try is in the timeline. `dialect`: what the call speaks.
+        """A control webhook, within its budget. Every try is in the timeline. `files`: its dialect's.
 
         A host that has failed again and again for this account is not asked where the call has a fallback.
         """
@@ -97,12 +97,12 @@ class HookDesk:
                 note("hook.avoided", {"request": command.request, "host": str(host.receiver)})
                 detail = f"{host.receiver} has failed again and again, so it was not asked"
                 return Answer(body=None, url=command.url, detail=detail, why=AVOIDED)
-        answer = await self._ask(call, account, dialect, command, note, host)
+        answer = await self._ask(call, account, files, command, note, host)
         self._tell_changes(note)
         return answer
 
     async def _ask(
-        self, call: CallId, account: str, dialect: str, command: FetchDocument, note: NoteOf, host: HostKey | None
+        self, call: CallId, account: str, files: bool, command: FetchDocument, note: NoteOf, host: HostKey | None
     ) -> Answer:
         request = WebhookRequest(
             id=asked_id(call, command),
@@ -113,7 +113,7 @@ class HookDesk:
             method=Method(command.method),
             params=command.params,
         )
-        policy = policy_of_dialect(self._policy, dialect)
+        policy = replace(self._policy, get_after_405=files)
         if self._retry_timeouts(account):
             policy = replace(policy, retry_timeouts=True)
         result = await self._client.perform(request, policy)

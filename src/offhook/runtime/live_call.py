@@ -448,7 +448,9 @@ class LiveCall:
     # ── the customer ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _fetch(self, command: do.FetchDocument) -> None:
-        answer = await self.services.hooks.ask(self.id, command, self.note, self.caller.account, self.dialect.name)
+        answer = await self.services.hooks.ask(
+            self.id, command, self.note, self.caller.account, files=self.dialect.files
+        )
         if answer.body is None:
             self.post(
                 happened.DocumentFailed(

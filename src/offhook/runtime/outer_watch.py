@@ -8,8 +8,6 @@ only once may be on its way, so it must be seen twice.
 import socket
 from collections.abc import Collection, Mapping
 
-import structlog
-
 from offhook.flow.view import CallId, Cause
 from offhook.runtime.book import Book
 from offhook.runtime.live_call import LiveCall
@@ -22,8 +20,6 @@ from offhook.storage.store import Storage
 from offhook.storage.writer import StorageUnavailable
 
 __all__ = ["OuterWatch"]
-
-log = structlog.get_logger(__name__)
 
 FLUSH_WITHIN_S = 2.0
 

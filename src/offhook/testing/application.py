@@ -5,7 +5,7 @@ dialects. No HTTP is spoken.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from offhook.call.commands import FetchDocument
@@ -14,7 +14,7 @@ from offhook.flow.dialects.choose import read_document
 from offhook.flow.dialects.dialect import Dialect
 from offhook.flow.errors import DocumentError
 from offhook.flow.view import Cause
-from offhook.hooks.attempt import CONTROL, Attempt, Done, GiveUp, Output, Try, policy_of_dialect
+from offhook.hooks.attempt import CONTROL, Attempt, Done, GiveUp, Output, Try
 from offhook.hooks.errors import HookCause, HookFailure
 from offhook.hooks.request import Method, Params, Purpose, WebhookRequest, encode_form
 from offhook.testing.clock import Clock
@@ -63,7 +63,7 @@ class Application:
             method=Method(fetch.method),
             params=fetch.params,
         )
-        asking = _Asking(fetch, Attempt(request, policy_of_dialect(CONTROL, self._dialect.name)))
+        asking = _Asking(fetch, Attempt(request, replace(CONTROL, get_after_405=self._dialect.files)))
         self._go_on(asking, asking.attempt.begin(self._clock.now))
 
     def _go_on(self, asking: _Asking, output: Output) -> None:

@@ -35,6 +35,10 @@ class Dialect(Protocol):
         """Whether its customers fetch recordings by the link alone, without credentials."""
 
     @property
+    def files(self) -> bool:
+        """Whether its documents may be files: a POST that is answered with 405 is asked again with GET."""
+
+    @property
     def apology(self) -> Sound:
         """What a caller hears before a call is ended because its web application failed."""
 

@@ -26,6 +26,7 @@ class Didml:
     name: str = "didml"
     apology: Sound = SORRY
     open_links: bool = True
+    files: bool = True
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `didml_reading.read`."""

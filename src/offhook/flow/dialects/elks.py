@@ -26,6 +26,8 @@ class Elks:
     name: str = "elks"
     apology: Sound = SORRY
     open_links: bool = False
+    files: bool = False
+    """Every status but 200 to 204 ends the call (its Swagger file, "hooks")."""
 
     def read(self, body: bytes, address: str) -> Reading:
         """See `elks_reading.read`."""
