@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 from tests.support.asgi import basic
 from tests.support.customer import Customer, Hook, customer
-from tests.support.line import Line, Party, line_on, was_said
+from tests.support.line import Line, Party, line_on
 from tests.support.server import Server, server
 from tests.support.sound_checks import RATE, Samples, find, read_wav, voice, write_wav
 
@@ -121,7 +121,7 @@ async def test_mute_a_recording_with_a_pause_and_keys(line: Line, tmp_path: Any)
     await b.pick_up()
     await changed(line, call, {"record": "start", "deliver_to": hook})
     one, silent, three = voice(31, 1.0), voice(32, 1.0), voice(33, 1.0)
-    await a.voice.say(one)
+    await a.voice.say_clearly(one)
     await b.voice.hears(one)
     await changed(line, call, {"record": "pause"})
     await changed(line, call, {"mute": 0})
@@ -131,7 +131,7 @@ async def test_mute_a_recording_with_a_pause_and_keys(line: Line, tmp_path: Any)
     await changed(line, call, {"unmute": 0})
     await changed(line, call, {"record": "resume"})
     await line.noted(call, "recording.resumed")
-    await a.voice.say(three)
+    await a.voice.say_clearly(three)
     await b.voice.hears(three)
     await changed(line, call, {"record": "stop"})
     fields = (await line.hook("/recorded")).fields
@@ -139,8 +139,7 @@ async def test_mute_a_recording_with_a_pause_and_keys(line: Line, tmp_path: Any)
     heard = read_wav(content)
     assert status == 200
     first, last = find(heard, one), find(heard, three)
-    assert was_said(heard, one)
-    assert was_said(heard, three)
+    assert min(first.likeness, last.likeness) > 0.9
     assert find(heard, silent).likeness < NOT_HEARD
     assert last.at_s - first.at_s > 2.0, "a pause keeps its time"
     pause = heard[int((first.at_s + 1.4) * RATE) : int((first.at_s + 1.9) * RATE)]
