@@ -7,8 +7,7 @@ without these promises would do all the same: rows of calls and money, webhooks 
 
 import runpy
 import sys
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -27,14 +26,14 @@ def _said(_: object, say: Callable[[], None]) -> None:
     say()
 
 
-def _noted(book: Any, call: str, kind: str, data: Mapping[str, Any], at: datetime | None = None) -> None:
+def _noted(book: Any, call: str, entries: Collection[Any]) -> None:
     """No timeline; a count of its entries says which calls are known."""
-    book._last[call] = book._last.get(call, 0) + 1
+    book._last[call] = book._last.get(call, 0) + len(entries)
 
 
 def _call_noted(live: Any, kind: str, data: Mapping[str, Any]) -> None:
     """Nor does a call gather entries for it."""
-    _noted(live.services.book, live.id, kind, data)
+    _noted(live.services.book, live.id, (data,))
     if kind == "leg.statistics":
         live.legs_measured += 1
         live._close_timeline()
@@ -45,7 +44,7 @@ def _no_facts(live: Any) -> None:
 
 
 SWITCHED_OFF: dict[tuple[str, str], dict[str, Any]] = {
-    ("offhook.runtime.book", "Book"): {"note": _noted},
+    ("offhook.runtime.book", "Book"): {"note_all": _noted},
     ("offhook.runtime.live_call", "LiveCall"): {"note": _call_noted, "facts": _no_facts},
     ("offhook.storage.deliveries", "Deliveries"): {"save": _forgotten, "flush": _at_once},
     ("offhook.runtime.keeper", "Keeper"): {

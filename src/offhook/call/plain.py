@@ -71,7 +71,8 @@ def _writer(as_type: Any) -> Write:
         key, item = map(_writer, typing.get_args(as_type))
         return lambda value, shift: [[key(k, 0.0), item(v, shift)] for k, v in value.items()]
     if isinstance(as_type, type) and issubclass(as_type, Enum):
-        return lambda value, _: value.value
+        members = {member: member.value for member in as_type}
+        return lambda value, _: members[value]
     if as_type is datetime:
         return lambda value, _: value.isoformat()
     return _as_it_is

@@ -7,7 +7,7 @@ promises do, by `flush`.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,17 @@ from offhook.runtime.timeline_entry import (
     without_digits,
 )
 from offhook.storage.directory import Directory
-from offhook.storage.records import Records
+from offhook.storage.records import NumberedEntry, Records
 from offhook.storage.rows import CallRow, RecordingRow
 from offhook.storage.writer import StorageUnavailable, Writer
 
-__all__ = ["Book", "row_of"]
+__all__ = ["Book", "Entry", "row_of"]
 
 FLUSH_TIMEOUT_S = 2.0
 ENDED_CALLS_KEPT = 10_000
+
+Entry = tuple[datetime, str, Mapping[str, Any]]
+"""Of a timeline: when it happened, its kind, its data."""
 
 
 class Book:
@@ -65,24 +68,27 @@ class Book:
         self._live: set[CallId] = set()
         self._waiting: dict[CallId, list[asyncio.Future[None]]] = {}
 
-    def note(self, call: CallId, kind: str, data: Mapping[str, Any], at: datetime | None = None) -> None:
-        """An entry of a call's timeline; the sequence has no gaps. Of a timeline that is full, only the end.
+    def note(self, call: CallId, kind: str, data: Mapping[str, Any]) -> None:
+        """An entry of a call's timeline, of now."""
+        self.note_all(call, [(datetime.now(UTC), kind, data)])
 
-        `at`: when it happened; unless given, now.
-        """
-        at = at or datetime.now(UTC)
-        seq = self._last.get(call, 0) + 1
-        if seq >= ENTRIES_MAX:
-            if seq == ENTRIES_MAX:
-                self._append(call, seq, FULL, full_data(), at)
-                seq += 1
-            if kind not in OF_THE_END or seq > ENTRIES_MAX + ENTRIES_OF_THE_END_MAX:
-                return
-        self._append(call, seq, kind, shown(data, mask_digits=self._mask_digits), at)
-
-    def _append(self, call: CallId, seq: int, kind: str, data: Mapping[str, Any], at: datetime) -> None:
-        self._records.note_event(call, seq, at, kind, data)
-        self._last[call] = seq
+    def note_all(self, call: CallId, entries: Iterable[Entry]) -> None:
+        """Entries of a call's timeline, in order, with no gaps between numbers. Of a full timeline, only the end."""
+        last = self._last.get(call, 0)
+        rows: list[NumberedEntry] = []
+        for at, kind, data in entries:
+            if last + 1 >= ENTRIES_MAX:
+                if last + 1 == ENTRIES_MAX:
+                    last += 1
+                    rows.append((last, at, FULL, full_data()))
+                if kind not in OF_THE_END or last >= ENTRIES_MAX + ENTRIES_OF_THE_END_MAX:
+                    continue
+            last += 1
+            rows.append((last, at, kind, shown(data, mask_digits=self._mask_digits)))
+        if not rows:
+            return
+        self._records.note_events(call, rows)
+        self._last[call] = last
         for waiting in self._waiting.pop(call, ()):
             if not waiting.done():
                 waiting.set_result(None)

@@ -25,6 +25,7 @@ from offhook.flow.errors import DocumentError
 from offhook.flow.verbs import LocalSound, Sound, UrlSound
 from offhook.flow.view import CallId, CallView, Cause, Direction
 from offhook.media import commands as engine
+from offhook.runtime.book import Entry
 from offhook.runtime.call_task import CallTask
 from offhook.runtime.media_leg import MediaLeg
 from offhook.runtime.media_recordings import NOTHING, RecordingClosed, RecordingOrder, what_is_left
@@ -73,7 +74,7 @@ class LiveCall:
     task: CallTask = field(init=False)
     id: CallId = field(init=False)
     _working: set[asyncio.Task[None]] = field(default_factory=set)
-    _noted: list[tuple[datetime, str, Mapping[str, Any]]] = field(default_factory=list)
+    _noted: list[Entry] = field(default_factory=list)
     """Entries of the timeline that go with the next facts. Were they durable before, a call that a restart sends back
     behind them would tell them twice."""
     _owing: bool = False
@@ -127,8 +128,7 @@ class LiveCall:
 
     def _write_entries(self) -> None:
         noted, self._noted = self._noted, []
-        for at, kind, data in noted:
-            self.services.book.note(self.id, kind, data, at)
+        self.services.book.note_all(self.id, noted)
 
     def resume(self, end: Cause | None) -> None:
         """Of a restored call: go on, or end with a cause."""

@@ -47,7 +47,8 @@ def _writer(kind: type[Any]) -> Callable[[Any], Plain]:
     if issubclass(kind, (Request, Response)):
         return lambda value: value.encode().decode("latin-1")
     if issubclass(kind, Enum):
-        return lambda value: to_plain(value.value)
+        members = {member: to_plain(member.value) for member in kind}
+        return members.__getitem__
     for plain in (bool, int, float, str):
         if issubclass(kind, plain):
             return lambda value: value

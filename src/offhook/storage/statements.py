@@ -1,5 +1,6 @@
 """The writes, made once: each is compiled once, and the writer groups by their identity."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Table, UpdateBase, bindparam, delete, exists, insert, update
@@ -37,19 +38,22 @@ __all__ = [
 ]
 
 
-def _save(table: Table) -> UpdateBase:
-    """Inserts a whole row, or replaces the one with its primary key."""
+def _save(table: Table, *, fixed: Collection[str] = ()) -> UpdateBase:
+    """Inserts a whole row, or replaces the one with its primary key. Columns that are `fixed` never change once there
+    is a row: their indexes are not written again."""
     statement = sqlite_insert(table)
     keys = [column.name for column in table.primary_key]
     changed: dict[str, Any] = {
-        column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if column.name not in keys and column.name not in fixed
     }
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 SAVE_ACCOUNT = _save(schema.accounts)
-SAVE_CALL = _save(schema.calls)
-SAVE_DELIVERY = _save(schema.outbox)
+SAVE_CALL = _save(schema.calls, fixed=("owner", "created"))
+SAVE_DELIVERY = _save(schema.outbox, fixed=("call_id", "account", "sequence", "created", "receiver"))
 SAVE_FACT = _save(schema.restore_facts)
 SAVE_IDEMPOTENCY_KEY = _save(schema.idempotency_keys)
 SAVE_NUMBER = _save(schema.numbers)

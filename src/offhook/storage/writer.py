@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Engine, Insert, PoolProxiedConnection, UpdateBase
@@ -25,9 +26,9 @@ from offhook.storage.prepared import Preparer
 
 __all__ = ["StorageUnavailable", "Writer", "WriterHealth"]
 
-LINGER_S = 0.02
-"""How long the first row of a group waits for company; a flush, and so whoever asks, does not wait. Each group costs a
-third of a millisecond beside its rows, so that larger groups save as much for each call where there are many."""
+LINGER_S = 0.05
+"""How long rows that nobody waits for are gathered; a flush, and so whoever asks, does not wait, and takes them along.
+Each group costs a third of a millisecond beside its rows."""
 MAX_GROUP = 2000
 """Rows of one transaction."""
 MAX_PENDING = 100_000
@@ -80,8 +81,12 @@ class Writer:
         self._preparer = Preparer(engine.dialect)
         self._max_pending = max_pending
         self._queue: deque[_Write | Future[None]] = deque()
-        self._filled = threading.Event()
-        self._urgent = threading.Event()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        """Wakes the thread; a lock in C, where an event would take a dozen calls in Python to wait for."""
+        self._urgent = False
+        """Somebody waits for what was put."""
+        self._asleep = False
+        """There was nothing to do for a while: the first row wakes the thread. While there is, only a flush does."""
         self._closing = False
         self._group: deque[_Write] = deque()
         self._let_go = 0
@@ -110,21 +115,26 @@ class Writer:
         last one of a key stands for all.
         `appends`: it only adds to a log; such rows go before the others of their group, and are let go first.
         """
+        return self._put([_Write(statement, params, key, appends)], appends)
+
+    def put_all(self, statement: UpdateBase, rows: Iterable[Mapping[str, Any]], *, appends: bool = False) -> bool:
+        """The same for many rows without a key."""
+        return self._put([_Write(statement, params, None, appends) for params in rows], appends)
+
+    def _put(self, writes: list[_Write], appends: bool) -> bool:
         room = self._max_pending if appends else 2 * self._max_pending
         if len(self._queue) >= room:
-            self._let_go += 1
+            self._let_go += len(writes)
             if not self._letting_go:
                 self._letting_go = True
                 log.error("rows are let go: %s wait for storage (%s)", len(self._queue), self._error or "no answer")
             return False
-        write = _Write(statement, params, key, appends)
         gathered: list[_Write] | None = getattr(self._within, "rows", None)
         if gathered is not None:
-            gathered.append(write)
+            gathered += writes
             return True
-        self._queue.append(write)
-        if not self._filled.is_set():
-            self._filled.set()
+        self._queue.extend(writes)
+        self._rouse()
         return True
 
     @contextlib.contextmanager
@@ -147,14 +157,13 @@ class Writer:
             if rows:
                 # One call, so that the writer's thread never sees half of it.
                 self._queue.extend(rows)
-                self._filled.set()
+                self._rouse()
 
     def flushed(self) -> "Future[None]":
         """Done when everything put before is durable."""
         future: Future[None] = Future()
         self._queue.append(future)
-        self._urgent.set()
-        self._filled.set()
+        self._hurry()
         return future
 
     async def flush(self, timeout_s: float = 5.0) -> None:
@@ -176,8 +185,7 @@ class Writer:
     def close(self, timeout_s: float = 5.0) -> None:
         """Writes what is left and ends the thread. What cannot be written in time is lost, and logged."""
         self._closing = True
-        self._urgent.set()
-        self._filled.set()
+        self._hurry()
         self._thread.join(timeout_s)
         left = len(self._queue) + len(self._group)
         if left:
@@ -195,6 +203,15 @@ class Writer:
             groups=self._groups,
         )
 
+    def _rouse(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._bell.put(None)
+
+    def _hurry(self) -> None:
+        self._urgent = True
+        self._bell.put(None)
+
     # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run_and_leave(self) -> None:
@@ -207,14 +224,9 @@ class Writer:
         pause_s = RETRY_FIRST_S
         while True:
             if not self._group:
-                if not self._queue:
-                    if self._closing:
-                        return
-                    self._filled.wait()
-                    self._filled.clear()
-                    if not self._closing:
-                        self._urgent.wait(LINGER_S)
-                self._urgent.clear()
+                self._wait()
+                if self._closing and not self._queue:
+                    return
                 self._take()
                 self._trying_since = time.monotonic()
             try:
@@ -236,16 +248,31 @@ class Writer:
                     future.set_result(None)
             self._waiting.clear()
 
+    def _wait(self) -> None:
+        """Until somebody flushes, or rows have waited for company long enough."""
+        while not (self._urgent or self._closing):
+            try:
+                self._bell.get(timeout=LINGER_S)
+            except Empty:
+                if self._queue:
+                    return
+                self._asleep = True
+                if not (self._queue or self._urgent or self._closing):  # else nobody may have seen that it sleeps
+                    self._bell.get()
+                self._asleep = False
+
     def _take(self) -> None:
-        """A group, up to the first flush: whoever flushes waits for what came before, not for what comes after."""
+        """A group, and whoever waits for it."""
+        self._urgent = False
         while self._queue and (len(self._group) < MAX_GROUP or self._group[-1].more):
-            item = self._queue.popleft()
+            item = self._queue[0]
             if isinstance(item, Future):
                 self._waiting.append(item)
-                break
-            self._group.append(item)
+            else:
+                self._group.append(item)
+            self._queue.popleft()  # not before: whoever looks must find it in one of them
         if self._queue:
-            self._filled.set()
+            self._urgent = True
 
     def _commit(self) -> None:
         """Makes the group durable; raises with the group, or what is left of it, still in hand."""
