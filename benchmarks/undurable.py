@@ -49,6 +49,7 @@ SWITCHED_OFF: dict[tuple[str, str], dict[str, Any]] = {
     ("offhook.storage.deliveries", "Deliveries"): {"save": _forgotten, "flush": _at_once},
     ("offhook.runtime.keeper", "Keeper"): {
         "touch": _forgotten, "hurry": _forgotten, "write": _forgotten, "drop": _forgotten, "hold": _said,
+        "when_durable": lambda keeper, say: keeper._loop.call_soon(say) and None,
         "heard": lambda keeper, number: keeper._acknowledge(number),
     },
 }  # fmt: skip

@@ -125,10 +125,12 @@ async def assemble(settings: Settings, place: Place, stack: AsyncExitStack) -> P
     book = _book(settings, place, storage)
     left = storage.read_blocking(lambda connection: left_over(connection, HELD_MOST))
     before = _what_is_left(storage, book, left)
+    keeper = Keeper(storage.facts, storage.writer, asyncio.get_running_loop())
     outbox = await stack.enter_async_context(
         Outbox(
             hooks,
             store=storage.deliveries,
+            when_durable=keeper.when_durable,
             left=left,
             remember=book.remember,
             listener=lambda event, result: _note_delivery(book, event, result),
@@ -146,6 +148,7 @@ async def assemble(settings: Settings, place: Place, stack: AsyncExitStack) -> P
         settings,
         place,
         storage=storage,
+        keeper=keeper,
         driver=driver,
         media=media,
         book=book,
@@ -239,6 +242,7 @@ def _services(
     place: Place,
     *,
     storage: Storage,
+    keeper: Keeper,
     driver: SipDriver,
     media: MediaLegs,
     book: Book,
@@ -257,7 +261,6 @@ def _services(
     )
     loop = asyncio.get_running_loop()
     legs = SipLegs(driver=driver, media=media, media_host=place.host, media_timeout_ms=MEDIA_TIMEOUT_MS)
-    keeper = Keeper(storage.facts, storage.writer, loop)
     return Services(
         loop=loop,
         legs=legs,

@@ -22,8 +22,10 @@ class Thing:
     name: str
     alive: bool = True
     broken: bool = False
+    on_facts: Callable[[], None] = lambda: None
 
     def facts(self) -> Fact | None:
+        self.on_facts()
         if self.broken:
             raise RuntimeError("it cannot be exported")
         return Fact(kind="call", key=self.name, version=1, data={}) if self.alive else None
@@ -106,6 +108,25 @@ async def test_what_is_said_waits_for_what_it_depends_on(scene: Scene) -> None:
     assert (scene.said, scene.disk.written) == (["INVITE"], ["a"])
     scene.hold("ACK")
     assert scene.said == ["INVITE", "ACK"]
+
+
+async def test_rows_that_are_no_facts_are_waited_for_as_well(scene: Scene) -> None:
+    scene.keeper.when_durable(lambda: scene.said.append("post"))
+    scene.hold("200")
+    assert scene.said == []
+    await scene.disk.commit()
+    assert (scene.said, scene.disk.waiting) == (["post", "200"], [])
+
+
+async def test_rows_that_come_during_a_commit_wait_for_the_next_one(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.keeper.when_durable(lambda: scene.said.append("post"))
+    await scene.disk.commit()
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["post"]
 
 
 async def test_what_comes_during_a_commit_waits_for_the_next_one_if_it_must(scene: Scene) -> None:
@@ -219,6 +240,62 @@ async def test_a_deletion_is_waited_for_like_a_change(scene: Scene) -> None:
     assert scene.disk.written == ["-a", "b"]
 
 
+async def test_a_deletion_goes_with_a_commit_that_somebody_is_in_a_hurry_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PATIENT_S", 60.0)
+    scene.keeper.drop("call", "over")
+    scene.hold("200 to a BYE")
+    scene.keeper.when_durable(lambda: scene.said.append("post"))
+    await asyncio.sleep(0.02)
+    assert scene.disk.waiting == []
+    scene.keeper.hurry(Thing("a"))
+    await scene.disk.commit()
+    assert (scene.said, scene.disk.waiting) == (["200 to a BYE", "post"], [])
+
+
+async def test_what_is_over_when_it_is_written_was_in_no_hurry(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PATIENT_S", 0.02)
+    ending = Thing("ending")
+
+    def end() -> None:
+        ending.alive = False
+        scene.keeper.drop("call", "ending")
+
+    ending.on_facts = end
+    scene.keeper.hurry(ending)
+    scene.hold("200 to a BYE")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (scene.disk.written, scene.disk.waiting) == (["-ending"], [])
+    await scene.disk.commit()
+    assert scene.said == ["200 to a BYE"]
+
+
+async def test_a_deletion_during_a_commit_waits_no_longer_than_any_other(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.keeper.drop("call", "over")
+    scene.hold("200 to a BYE")
+    await scene.disk.commit()
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["200 to a BYE"]
+
+
+async def test_what_is_written_without_haste_during_a_commit_is_waited_for_too(scene: Scene) -> None:
+    scene.keeper.hurry(Thing("a"))
+    async with asyncio.timeout(5):
+        await scene.disk.flushed_more.wait()
+    scene.keeper.write(Fact(kind="call", key="b", version=1, data={}), hurried=False)
+    scene.hold("ACK")
+    await scene.disk.commit()
+    assert scene.said == []
+    await scene.disk.commit()
+    assert scene.said == ["ACK"]
+
+
 async def test_an_event_is_acknowledged_when_what_it_changed_is_durable(scene: Scene) -> None:
     thing = Thing("a")
     scene.keeper.touch(thing)
@@ -274,6 +351,10 @@ async def test_a_disk_that_does_not_answer_stops_nothing_that_runs(
     scene.keeper.hurry(Thing("b"))
     scene.hold("ACK")
     assert scene.said == ["ACK"], "until the disk answers again nobody waits for it"
+    sent = asyncio.Event()
+    scene.keeper.when_durable(sent.set)
+    async with asyncio.timeout(5):
+        await sent.wait()
     await scene.disk.commit()
     monkeypatch.setattr(keeping, "HOLD_MOST_S", 5.0)
     await scene.disk.commit()
@@ -304,6 +385,10 @@ async def test_all_that_changed_can_be_put_at_once_and_the_end_says_what_was_hel
     assert scene.disk.written == ["b", "a"]
     scene.keeper.close()
     assert scene.said == ["INVITE"]
+    sent = asyncio.Event()
+    scene.keeper.when_durable(sent.set)
+    async with asyncio.timeout(5):
+        await sent.wait()
 
 
 async def test_a_room_goes_ahead_of_whatever_is_written(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,12 +16,12 @@ from offhook.hooks.errors import HookCause
 from offhook.hooks.policy import ELKS, Listed, Steady
 from offhook.hooks.request import Purpose, WebhookRequest
 from offhook.runtime import outbox as module
+from offhook.runtime.keeper import Keeper
 from offhook.runtime.outbox import NoStore, Outbox, owed_again
 from offhook.runtime.webhooks import HookResult, Webhooks
 from offhook.storage.deliveries import LeftOver, Waiting, deliveries_page, delivery_by_id, left_over
 from offhook.storage.rows import DeliveryRow
 from offhook.storage.store import Storage
-from offhook.storage.writer import StorageUnavailable
 
 SOON = Steady(every_s=0.02)
 AT_ONCE = Listed(pauses_s=(0.01, 0.01))
@@ -33,25 +34,27 @@ def owed(name: str, url: str, call: str = "c1", account: str = "u1") -> WebhookR
 
 
 class Store(NoStore):
-    """A store in memory that remembers what it was told, and may keep whoever waits for the disk waiting."""
+    """A store in memory that remembers what it was told, and says that it is durable when a test lets it."""
 
     def __init__(self) -> None:
         self.kept: dict[str, DeliveryRow] = {}
         self.told: list[str] = []
-        self.asked = asyncio.Event()
-        self.durable = asyncio.Event()
-        self.durable.set()
-        self.ill = False
+        self.slow = False
+        self.held: list[Callable[[], None]] = []
 
     def save(self, row: DeliveryRow) -> None:
         self.told.append(f"{row.state} {row.id} {row.tries}")
         self.kept[row.id] = row
 
-    async def flush(self, timeout_s: float) -> None:
-        if self.ill:
-            raise StorageUnavailable("the disk is full")
-        self.asked.set()
-        await self.durable.wait()
+    def when_durable(self, say: Callable[[], None]) -> None:
+        self.held.append(say)
+        if not self.slow:
+            asyncio.get_running_loop().call_soon(self.is_durable)
+
+    def is_durable(self) -> None:
+        held, self.held = self.held, []
+        for say in held:
+            say()
 
     @property
     def left(self) -> LeftOver:
@@ -241,43 +244,67 @@ async def test_what_was_delivered_before_a_restart_is_not_owed_again() -> None:
 
 async def test_nothing_is_sent_before_it_is_durable() -> None:
     store, heard = Store(), Listening()
-    store.durable.clear()
+    store.slow = True
     async with (
         receiver(fine) as server,
         Webhooks(LOOPBACK) as webhooks,
-        Outbox(webhooks, store=store, listener=heard) as outbox,
+        Outbox(webhooks, store=store, when_durable=store.when_durable, listener=heard) as outbox,
     ):
         outbox.owe(owed("a", server.url), ELKS, kind="hangup")
         outbox.owe(owed("b", server.url, call="c2"), ELKS, kind="hangup")
         outbox.replay(store.kept["a"])
-        await store.asked.wait()
-        assert (server.seen, len(outbox)) == ([], 2)
-        store.durable.set()
+        await asyncio.sleep(0.05)
+        assert (server.seen, len(outbox), len(store.held)) == ([], 2, 2)
+        assert outbox.owes("c2")
+        store.is_durable()
         await heard.has(2)
     assert len(server.seen) == 2
 
 
-async def test_a_disk_that_does_not_take_it_delays_it_only() -> None:
-    store, heard = Store(), Listening()
-    store.ill = True
+async def test_leaving_waits_for_what_was_owed_a_moment_ago() -> None:
+    store = Store()
+    store.slow = True
+    async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks:
+        outbox = Outbox(webhooks, store=store, when_durable=store.when_durable)
+        await outbox.__aenter__()
+        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+        leaving = asyncio.ensure_future(outbox.close())
+        await asyncio.sleep(0.05)
+        assert (server.seen, leaving.done()) == ([], False)
+        store.is_durable()
+        await leaving
+        assert posts(server) == ["a"]
+
+
+async def test_it_goes_with_the_commit_of_what_caused_it(storage: Storage) -> None:
+    keeper, heard = Keeper(storage.facts, storage.writer, asyncio.get_running_loop()), Listening()
     async with (
         receiver(fine) as server,
         Webhooks(LOOPBACK) as webhooks,
-        Outbox(webhooks, store=store, listener=heard) as outbox,
+        Outbox(webhooks, store=storage.deliveries, when_durable=keeper.when_durable, listener=heard) as outbox,
     ):
-        outbox.owe(owed("a", server.url), ELKS, kind="hangup")
-        assert isinstance((await heard.has(1))[0], Delivered)
+        groups = storage.writer.health().groups
+        with storage.writer.together():
+            outbox.owe(owed("a", server.url), ELKS, kind="hangup")
+            keeper.drop("call", "c1")
+        held = asyncio.Event()
+        keeper.hold(held.set)
+        await held.wait()
+        assert storage.writer.health().groups == groups + 1
+        await heard.has(1)
+    assert (await stored(storage, "a")).state == "delivered"
+    keeper.close()
 
 
 async def test_a_row_that_cannot_be_read_costs_nobody_else_theirs() -> None:
     store, heard = Store(), Listening()
     async with receiver(fine) as server, Webhooks(LOOPBACK) as webhooks:
-        async with Outbox(webhooks, store=store) as outbox:
-            store.durable.clear()
+        async with Outbox(webhooks, store=store, when_durable=store.when_durable) as outbox:
+            store.slow = True
             outbox.owe(owed("a", server.url), ELKS, kind="hangup")
             outbox.owe(owed("b", server.url), ELKS, kind="hangup")
             kept = dict(store.kept)
-            store.durable.set()
+            store.is_durable()
         left = LeftOver(
             owed=(replace(kept["a"], data={"v": 9}), kept["b"]), known=frozenset(), numbers={}, entries={}, parked={}
         )
@@ -339,19 +366,19 @@ async def test_a_replay_says_what_it_comes_to() -> None:
     async with (
         receiver(handle) as server,
         Webhooks(LOOPBACK) as webhooks,
-        Outbox(webhooks, store=store, listener=heard) as outbox,
+        Outbox(webhooks, store=store, when_durable=store.when_durable, listener=heard) as outbox,
     ):
         for name in ("a", "b"):
             outbox.owe(owed(name, server.url), ELKS, kind="hangup")
         await heard.has(2)
         assert await outbox.replay_one(store.kept["a"]) is Turn.NOW
         await heard.has(3)
-        busy = True
-        store.durable.clear()
+        busy, store.slow = True, True
         first, second = (asyncio.ensure_future(outbox.replay_one(store.kept[name])) for name in ("a", "b"))
-        await store.asked.wait()
+        await asyncio.sleep(0.05)
         assert not first.done(), "what is not durable is not sent"
-        store.durable.set()
+        store.is_durable()
+        store.slow = False
         assert (await first, await second) == (Turn.NOW, Turn.EARLIER)
         assert await outbox.replay_one(store.kept["b"]) is Turn.EARLIER, "asking again changes nothing"
         for number in range(MAX_UNDER_WAY_PER_RECEIVER - 1):

@@ -147,9 +147,13 @@ async def exchange(storage: Storage) -> AsyncIterator[Exchange]:
     media = MediaLegs(line, "127.0.0.1")
     folder: Path = storage.data_dir
     storage.recordings_dir.mkdir(exist_ok=True)
-    async with party() as far, Webhooks(LOOPBACK) as hooks, Outbox(hooks, store=storage.deliveries) as outbox:
+    keeper = Keeper(storage.facts, storage.writer, loop)
+    async with (
+        party() as far,
+        Webhooks(LOOPBACK) as hooks,
+        Outbox(hooks, store=storage.deliveries, when_durable=keeper.when_durable) as outbox,
+    ):
         sounds = SoundLibrary(SoundCache(folder / "sound"), HttpSoundFetcher(hooks))
-        keeper = Keeper(storage.facts, storage.writer, loop)
         legs = SipLegs(driver=driver, media=media, media_host="127.0.0.1", media_timeout_ms=60_000)
         services = Services(
             loop=loop,

@@ -2,7 +2,8 @@
 
 Whatever lives tells the keeper that it has changed. `touch`: its facts are written within `LINGER_S`, once for all that
 happened meanwhile. `hurry`: they are written now, with whatever else is in a hurry, and what is said to the world
-through `hold` (a SIP message that the far end will not let us say twice) waits for that. Events of the media engine are
+through `hold` (a SIP message that the far end will not let us say twice) waits for that. `drop`: it is over, which the
+world may hear a moment later. Events of the media engine are
 acknowledged when the facts that they led to are durable; until then the engine would tell the next server again.
 
 It knows neither calls nor SIP. Where the disk does not take facts for `HOLD_MOST_S`, the world goes on without: running
@@ -37,6 +38,9 @@ GAP_S = 0.005
 a millisecond of the loop's time beside its rows."""
 BURST = 8
 """So many may follow each other at once: a call by itself needs two or three before its INVITE or answer leaves."""
+PATIENT_S = 0.04
+"""How long what ends waits for the commit of something that begins: a BYE is answered and a post is sent so much later,
+and where there are many calls each costs one commit and not two."""
 HOLD_MOST_S = 1.0
 """Beyond this nothing waits for the disk any more."""
 
@@ -62,14 +66,19 @@ class Keeper:
         self._hurried: dict[Kept, None] = {}
         self._ahead: dict[Kept, None] = {}
         self._unflushed = False
-        """Facts were put, and nobody waits for them yet."""
+        """Rows were put, and nobody waits for them yet."""
         self._awaited: dict[Kept, asyncio.Future[None]] = {}
         self._held: list[Callable[[], None]] = []
         self._leaving: list[Callable[[], None]] = []
         """Held for the commit under way."""
         self._flying: Future[None] | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._pressing = False
+        """Rows were put that somebody is in a hurry for."""
+        self._patient_until: float | None = None
+        """When what was put without haste is to be committed, loop time; `None`: nothing was."""
         self._next: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._next_at = 0.0
         self._begun: deque[float] = deque(maxlen=BURST)
         """When the last commits for those in a hurry began."""
         self._sweeping: asyncio.TimerHandle | None = None
@@ -104,13 +113,14 @@ class Keeper:
         self._facts.save(fact)
         self._unflushed = True
         if hurried:
+            self._pressing = True
             self._arm()
 
     def drop(self, kind: str, key: str) -> None:
-        """It is over: the same for a deletion."""
+        """It is over: the same for a deletion, which waits for company."""
         self._facts.delete(kind, key)
         self._unflushed = True
-        self._arm()
+        self._commit_in_time()
 
     def forget(self, kept: Kept) -> None:
         """It is over, and its facts were dropped."""
@@ -125,7 +135,19 @@ class Keeper:
             say()
         else:
             self._held.append(say)
-            self._arm()
+            if self._unflushed and self._due() is None:
+                self._pressing = True
+                self._arm()
+
+    def when_durable(self, say: Callable[[], None]) -> None:
+        """Say it, never within this turn, when all rows that were put until its end are durable; they need not be
+        facts."""
+        if self._stuck or self._closed:
+            self._loop.call_soon(say)
+            return
+        self._unflushed = True
+        self._held.append(say)
+        self._commit_in_time()
 
     def heard(self, number: int) -> None:
         """An event of the media engine was dealt with."""
@@ -168,8 +190,9 @@ class Keeper:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, waiting: dict[Kept, None]) -> None:
-        """For one transaction: calls and the room they are in are of one moment."""
+    def _take(self, waiting: dict[Kept, None]) -> bool:
+        """For one transaction: calls and the room they are in are of one moment. False: all of them are over."""
+        put = False
         with self._facts.together():
             while waiting:
                 kept = next(iter(waiting))
@@ -188,8 +211,9 @@ class Keeper:
                     continue
                 if fact is not None:
                     self._facts.save(fact)
-                    self._unflushed = True
+                    self._unflushed = put = True
                 self._await_no_more(kept)
+        return put
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None and not self._closed:
@@ -204,7 +228,7 @@ class Keeper:
             soon = self._loop.time() + SWEEP_S
             self._take({kept: None for kept, (since, _) in self._touched.items() if since + LINGER_S <= soon})
         if self._unflushed:
-            self._arm()
+            self._commit_in_time()
         elif self._flying is None:
             self._acknowledge(self._covered())
         if self._touched:
@@ -214,23 +238,41 @@ class Keeper:
         """The last event of the engine all of whose consequences are put."""
         return next((before for _, before in self._touched.values()), self._heard)
 
+    def _commit_in_time(self) -> None:
+        if self._patient_until is None:
+            self._patient_until = self._loop.time() + PATIENT_S
+            self._arm()
+
+    def _due(self) -> float | None:
+        """When the next commit is to be made, loop time."""
+        return 0.0 if self._ahead or self._hurried or self._pressing else self._patient_until
+
     def _arm(self) -> None:
-        if self._next is None and self._flying is None and not self._closed:
-            earliest = self._begun[0] + BURST * GAP_S if len(self._begun) == BURST else 0.0
-            wait_s = earliest - self._loop.time()
-            # Never in this turn: what else happens in it is worth the same commit.
-            self._next = (
-                self._loop.call_later(wait_s, self._commit) if wait_s > 0 else self._loop.call_soon(self._commit)
-            )
+        due = self._due()
+        if due is None or self._flying is not None or self._closed:
+            return
+        at = max(due, self._begun[0] + BURST * GAP_S) if len(self._begun) == BURST else due
+        if self._next is not None:
+            if self._next_at <= at:
+                return
+            self._next.cancel()
+        wait_s = at - self._loop.time()
+        self._next_at = at
+        # Never in this turn: what else happens in it is worth the same commit.
+        self._next = self._loop.call_later(wait_s, self._commit) if wait_s > 0 else self._loop.call_soon(self._commit)
 
     def _commit(self) -> None:
         # An export may make others hurry: they come with this commit, and arm no other.
         with self._facts.together():
-            self._take(self._ahead)
-            self._take(self._hurried)
+            rooms, hurried = self._take(self._ahead), self._take(self._hurried)
         self._next = None
+        self._pressing |= rooms or hurried
+        if (self._due() or 0.0) > self._loop.time():
+            # What was in a hurry is over.
+            self._arm()
+            return
         covered = self._covered()
-        self._unflushed = False
+        self._unflushed, self._pressing, self._patient_until = False, False, None
         self._begun.append(self._loop.time())
         self._leaving, self._held = self._leaving + self._held, []
         self._flying = flying = self._writer.flushed()
@@ -255,7 +297,7 @@ class Keeper:
         self._acknowledge(covered)
         leaving, self._leaving = self._leaving, []
         _say(leaving)
-        if self._ahead or self._hurried or self._unflushed:
+        if self._due() is not None:
             self._arm()
         else:
             held, self._held = self._held, []

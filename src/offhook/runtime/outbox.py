@@ -6,11 +6,12 @@ Keeps nothing on disk itself: an `OutboxStore` may stand behind it. Decides noth
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
@@ -35,12 +36,11 @@ from offhook.runtime.webhooks import HookResult
 from offhook.storage import deliveries as state
 from offhook.storage.deliveries import LeftOver, Waiting
 from offhook.storage.rows import DeliveryRow
-from offhook.storage.writer import StorageUnavailable
 
 __all__ = ["HELD_MOST", "NoStore", "Outbox", "OutboxStore", "Performer", "owed_again"]
 
-DURABLE_WITHIN_S = 2.0
-"""How long a post waits for the disk."""
+STORED_WITHIN_S = 2.0
+"""How long the store may take before what waits in it is read."""
 HELD_MOST = 1000
 """Posts of one account to one receiver that are held in memory; more wait in the store, behind them."""
 REFILL_AGAIN_S = 1.0
@@ -93,17 +93,20 @@ class NoStore:
 
 
 Listener = Callable[[DeliveryEvent, HookResult | None], None]
+WhenDurable = Callable[[Callable[[], None]], None]
+"""`Keeper.when_durable`."""
 
 
 class Outbox:
     """Owes deliveries until they are made. One for the whole process, on its event loop.
 
-        async with Outbox(webhooks, store=store, left=left_over, listener=write_timeline) as outbox:
+        async with Outbox(webhooks, store=store, when_durable=keeper.when_durable, listener=write_timeline) as outbox:
             outbox.owe(request, ELKS, kind="hangup")
 
     `owe` returns at once, having put a row into the store: whoever calls it within `Writer.together` has that row in
-    the transaction of what caused it. It is sent when that is durable. Where the disk does not take it within
-    `DURABLE_WITHIN_S` it is sent all the same; its id is made from its call, so that nobody is told under two ids.
+    the transaction of what caused it. It is sent when that is durable: with the commit that the end of its call waits
+    for too. Where the disk does not take it in time it is sent all the same; its id is made from its call, so that
+    nobody is told under two ids.
 
     Of one account to one receiver `HELD_MOST` are held in memory. What is more waits in the store and is taken up, the
     oldest first, as those are done: a receiver may be down for days, and costs no more than that.
@@ -121,15 +124,18 @@ class Outbox:
         webhooks: Performer,
         *,
         store: OutboxStore | None = None,
+        when_durable: WhenDurable | None = None,
         left: LeftOver | None = None,
         listener: Listener | None = None,
         remember: Callable[[Mapping[str, int]], None] = lambda _: None,
         policy: AttemptPolicy = OWED,
         drain_s: float = 2.0,
     ) -> None:
-        """`remember` is told where the timelines of calls end whose posts are taken up from the store."""
+        """`when_durable` says when what was put into the store until now is durable; without it nothing is waited for.
+        `remember` is told where the timelines of calls end whose posts are taken up from the store."""
         self._webhooks = webhooks
         self._store: OutboxStore = NoStore() if store is None else store
+        self._when_durable = _soon if when_durable is None else when_durable
         self._left = left
         self._listener = listener
         self._policy = policy
@@ -146,8 +152,8 @@ class Outbox:
         self._known: frozenset[str] = frozenset() if left is None else left.known
         self._numbers: dict[str, int] = {} if left is None else dict(left.numbers)
         """How many posts every call has been owed."""
-        self._entering: deque[DeliveryRow] = deque()
-        self._admitting: asyncio.Task[None] | None = None
+        self._entering: dict[str, DeliveryRow] = {}
+        """What is not durable yet."""
         self._admitted = asyncio.Event()
         """Told to whoever waits for what has just entered; never left set."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,8 +176,8 @@ class Outbox:
 
     async def close(self) -> None:
         """Sends nothing new but what was owed a moment ago; waits `drain_s` for what is under way, then lets go."""
-        if self._admitting is not None:
-            await self._admitting
+        while self._entering:
+            await self._admitted.wait()
         self._open = False
         self._cancel_timer()
         if self._tasks:
@@ -187,7 +193,7 @@ class Outbox:
 
     def owes(self, call: str) -> bool:
         """Whether anything is owed for a call."""
-        return self._machine.owes(call) or any(row.call_id == call for row in self._entering)
+        return self._machine.owes(call) or any(row.call_id == call for row in self._entering.values())
 
     def owe(self, request: WebhookRequest, policy: DeliveryPolicy, *, kind: str) -> None:
         """Takes a delivery on, and numbers it. A request whose id is owed already, or was, changes nothing."""
@@ -228,7 +234,7 @@ class Outbox:
         """The same, and what it comes to: waits until it is durable, as it is not sent before that."""
         self.replay(row)
         held = row.id in self._rows
-        while any(entering.id == row.id for entering in self._entering):
+        while row.id in self._entering:
             await self._admitted.wait()
         if row.id in self._machine:
             return self._machine.turn(row.id)
@@ -348,7 +354,7 @@ class Outbox:
 
     async def _take_from_store(self, pair: _Pair) -> tuple[int, bool]:
         """How many were taken up, and whether more may be there."""
-        await self._store.flush(DURABLE_WITHIN_S)
+        await self._store.flush(STORED_WITHIN_S)
         waiting = await self._store.waiting(*pair, limit=2 * HELD_MOST)
         self._remember(waiting.entries)
         taken, now = 0, _now()
@@ -371,9 +377,8 @@ class Outbox:
 
     def _enter(self, row: DeliveryRow) -> None:
         """It goes when it is durable, in the order in which it was owed."""
-        self._entering.append(row)
-        if self._admitting is None:
-            self._admitting = asyncio.get_running_loop().create_task(self._admit())
+        self._entering[row.id] = row
+        self._when_durable(partial(self._admit, row.id))
 
     def _take_up(self, row: DeliveryRow, now: Now) -> None:
         try:
@@ -382,21 +387,13 @@ class Outbox:
             # Of another version, or damaged. It stays in the store, and costs nobody else theirs.
             log.exception("outbox.unreadable", delivery=row.id)
 
-    async def _admit(self) -> None:
-        while self._entering:
-            count = len(self._entering)
-            try:
-                await self._store.flush(DURABLE_WITHIN_S)
-            except StorageUnavailable as error:
-                log.warning("outbox.not_durable", posts=count, why=str(error))
-            now = _now()
-            for _ in range(count):
-                self._take_up(self._entering.popleft(), now)
-            self._machine.handle_timer(now)
-            self._drain(None)
-            self._admitted.set()
-            self._admitted.clear()
-        self._admitting = None
+    def _admit(self, delivery: str) -> None:
+        now = _now()
+        self._take_up(self._entering.pop(delivery), now)
+        self._machine.handle_timer(now)
+        self._drain(None)
+        self._admitted.set()
+        self._admitted.clear()
 
     def _tell(self, event: DeliveryEvent, result: HookResult | None) -> None:
         if self._listener is None:
@@ -436,6 +433,10 @@ def owed_again(row: DeliveryRow, at: datetime) -> DeliveryRow:
     """A delivery that is done, as it is when it is owed once more from then on."""
     data = revived(row.data, tries=row.tries, wall=at.timestamp())
     return replace(row, state=state.OWED, next_try=at, done=None, data=data)
+
+
+def _soon(say: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(say)
 
 
 def _now() -> Now:
