@@ -272,6 +272,22 @@ async def test_what_is_over_when_it_is_written_was_in_no_hurry(scene: Scene, mon
     assert scene.said == ["200 to a BYE"]
 
 
+async def test_what_is_in_a_hurry_stays_so_whoever_writes_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PATIENT_S", 60.0)
+    scene.keeper.drop("call", "over")
+    scene.keeper.hurry(Thing("a"))
+    scene.hold("INVITE")
+    scene.keeper._sweep()
+    await scene.disk.commit()
+    assert scene.said == ["INVITE"]
+    scene.keeper.drop("call", "over too")
+    scene.keeper.ahead(Thing("room"))
+    scene.hold("200")
+    scene.keeper.write(Fact(kind="call", key="b", version=1, data={}), hurried=False)
+    await scene.disk.commit()
+    assert scene.said == ["INVITE", "200"]
+
+
 async def test_a_deletion_during_a_commit_waits_no_longer_than_any_other(scene: Scene) -> None:
     scene.keeper.hurry(Thing("a"))
     async with asyncio.timeout(5):

@@ -109,7 +109,7 @@ class Keeper:
     def write(self, fact: Fact, *, hurried: bool = True) -> None:
         """Put facts at once, for a caller that writes what belongs to them within `Writer.together`; what is held from
         now on depends on them. Not `hurried`: they go with the next commit, which whatever is held makes hurry."""
-        self._take(self._ahead)
+        self._take_ahead()
         self._facts.save(fact)
         self._unflushed = True
         if hurried:
@@ -175,8 +175,7 @@ class Keeper:
     def flush(self) -> None:
         """Put the facts of everything that has changed. Nothing is waited for."""
         with self._facts.together():
-            self._take(self._ahead)
-            self._take(self._hurried)
+            self._take_hurried()
             while self._touched:
                 self._take(dict.fromkeys(self._touched))
 
@@ -215,6 +214,15 @@ class Keeper:
                 self._await_no_more(kept)
         return put
 
+    def _take_ahead(self) -> None:
+        if self._take(self._ahead):
+            self._pressing = True
+
+    def _take_hurried(self) -> None:
+        self._take_ahead()
+        if self._take(self._hurried):
+            self._pressing = True
+
     def _sweep_soon(self) -> None:
         if self._sweeping is None and not self._closed:
             since = next((since for since, _ in self._touched.values()), self._loop.time())
@@ -223,8 +231,7 @@ class Keeper:
     def _sweep(self) -> None:
         self._sweeping = None
         with self._facts.together():
-            self._take(self._ahead)
-            self._take(self._hurried)
+            self._take_hurried()
             soon = self._loop.time() + SWEEP_S
             self._take({kept: None for kept, (since, _) in self._touched.items() if since + LINGER_S <= soon})
         if self._unflushed:
@@ -264,9 +271,8 @@ class Keeper:
     def _commit(self) -> None:
         # An export may make others hurry: they come with this commit, and arm no other.
         with self._facts.together():
-            rooms, hurried = self._take(self._ahead), self._take(self._hurried)
+            self._take_hurried()
         self._next = None
-        self._pressing |= rooms or hurried
         if (self._due() or 0.0) > self._loop.time():
             # What was in a hurry is over.
             self._arm()
