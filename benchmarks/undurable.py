@@ -21,7 +21,7 @@ def _forgotten(*_: object, **__: object) -> None:
     """Nothing is kept."""
 
 
-def _said(_: object, say: Callable[[], None]) -> None:
+def _said(_: object, say: Callable[[], None], *, patient: bool = False) -> None:
     """Nothing waits for the disk."""
     say()
 

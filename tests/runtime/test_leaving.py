@@ -29,7 +29,7 @@ async def test_a_bye_is_kept_until_it_is_answered(storage: Storage) -> None:
         while leg.state is not LegState.ANSWERED:
             await x.line.more()
         held: list[Callable[[], None]] = []
-        x.driver.hold = held.append
+        x.driver.hold = lambda say, **_: held.append(say)
         x.board.hang_up(view.id)
         assert await x.board.drained(DEADLINE_S)
         leaving = x.services.leaving

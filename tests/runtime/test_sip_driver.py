@@ -58,8 +58,9 @@ async def test_what_is_heard_is_dealt_with_before_it_is_answered() -> None:
             order.append(type(event).__name__)
             heard(event)
 
-        def hold(say: Callable[[], None]) -> None:
+        def hold(say: Callable[[], None], *, patient: bool = False) -> None:
             order.append("held")
+            assert patient, "nobody waits for a 200 to a BYE"
             held(say)
 
         bob.driver.on_event, bob.driver.hold = hear, hold
@@ -85,7 +86,7 @@ async def test_the_answer_to_a_cancel_waits_for_nothing_and_comes_before_the_end
             send(data, *where)
 
         bob.driver.sockets.send = sent  # type: ignore[method-assign]
-        bob.driver.hold = lambda _: said.append("held")
+        bob.driver.hold = lambda _, **__: said.append("held")
         alice.endpoint.hang_up(session, now())
         alice.say()
         await bob.wait(sip.RemoteHungUp)

@@ -349,7 +349,7 @@ async def test_a_sound_that_went_out_long_before_the_answer_is_begun_anew(
         bob.call(r.us.address, offer=description())
         leg = await r.called()
         held: list[Callable[[], None]] = []
-        r.us.driver.hold = held.append
+        r.us.driver.hold = lambda say, **_: held.append(say)
         if early:
             r.legs.early_media(leg)
         else:

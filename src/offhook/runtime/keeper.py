@@ -2,8 +2,8 @@
 
 Whatever lives tells the keeper that it has changed. `touch`: its facts are written within `LINGER_S`, once for all that
 happened meanwhile. `hurry`: they are written now, with whatever else is in a hurry, and what is said to the world
-through `hold` (a SIP message that the far end will not let us say twice) waits for that. `drop`: it is over, which the
-world may hear a moment later. Events of the media engine are
+through `hold` (a SIP message that the far end will not let us say twice) waits for that. `drop`: it is over, which is
+written within `PATIENT_S`. Events of the media engine are
 acknowledged when the facts that they led to are durable; until then the engine would tell the next server again.
 
 It knows neither calls nor SIP. Where the disk does not take facts for `HOLD_MOST_S`, the world goes on without: running
@@ -129,15 +129,19 @@ class Keeper:
         self._ahead.pop(kept, None)
         self._await_no_more(kept)
 
-    def hold(self, say: Callable[[], None]) -> None:
-        """Say it when all that was in a hurry until now is durable: at once, if nothing is."""
-        if self._stuck or not (self._ahead or self._hurried or self._unflushed or self._flying is not None):
+    def hold(self, say: Callable[[], None], *, patient: bool = False) -> None:
+        """Say it when all that was in a hurry until now is durable: at once, if nothing is. `patient`: it ends
+        something, and may wait for company."""
+        waits = bool(self._ahead or self._hurried or self._unflushed)
+        if self._stuck or not (waits or self._flying is not None):
             say()
-        else:
-            self._held.append(say)
-            if self._unflushed and self._due() is None:
-                self._pressing = True
-                self._arm()
+            return
+        self._held.append(say)
+        if waits and not patient:
+            self._pressing = True
+            self._arm()
+        elif self._unflushed:
+            self._commit_in_time()
 
     def when_durable(self, say: Callable[[], None]) -> None:
         """Say it, never within this turn, when all rows that were put until its end are durable; they need not be

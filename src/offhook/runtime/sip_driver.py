@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -45,9 +45,20 @@ def _binds(data: bytes) -> bool:
     return data.startswith(BINDING) and not (data.startswith(SUCCESS) and b" CANCEL\r\n" in data)
 
 
+def _ends(data: bytes) -> bool:
+    """The 2xx to a BYE: its far end is on its way out, and nobody waits for it."""
+    return data.startswith(SUCCESS) and b" BYE\r\n" in data
+
+
 def _begins_something(data: bytes, hop: Hop) -> bool:
     """A REGISTER, or an INVITE outside of any dialog: what runs already goes on."""
     return data.startswith(b"REGISTER ") or draft(data, hop) is not None
+
+
+class Hold(Protocol):
+    """`Keeper.hold`."""
+
+    def __call__(self, say: Callable[[], None], *, patient: bool = False) -> None: ...
 
 
 class SipDriver:
@@ -58,7 +69,7 @@ class SipDriver:
         """Takes everything the endpoint says to its application; set before `start`."""
         self.unheard: Callable[[str], bool] = lambda _: False
         """Whether nothing new is taken from an address: not parsed, not remembered, not answered."""
-        self.hold: Callable[[Callable[[], None]], None] = lambda say: say()
+        self.hold: Hold = lambda say, *, patient=False: say()
         """Says something when what it depends on is durable; at once, unless somebody keeps facts."""
         self.strays: dict[str, int] = {}
         """Messages that belonged nowhere, by kind; for `doctor` and counters."""
@@ -164,7 +175,7 @@ class SipDriver:
                 if out is None:
                     break
                 if _binds(out[0]):
-                    self.hold(partial(self.sockets.send, *out))
+                    self.hold(partial(self.sockets.send, *out), patient=_ends(out[0]))
                 else:
                     self.sockets.send(*out)
             for hop in closing:
