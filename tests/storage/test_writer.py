@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,55 @@ def test_rows_written_without_a_flush_become_durable_at_close(engine: Engine) ->
     writer.put(statements.INSERT_EVENT, event(1), appends=True)
     writer.close()
     assert seqs(engine) == [1]
+
+
+def test_rows_that_nobody_waits_for_become_durable_after_a_while(engine: Engine, writer: Writer) -> None:
+    """While the thread gathers them, and also when it had nothing to do for so long that it sleeps."""
+    for seq in (1, 2, 3):
+        writer.put(statements.INSERT_EVENT, event(seq), appends=True)
+        until(lambda seq=seq: writer.health().committed == seq)  # type: ignore[misc]
+        if seq == 2:
+            until(lambda: writer._asleep)
+    assert seqs(engine) == [1, 2, 3]
+
+
+async def test_a_flush_takes_along_all_that_is_there(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINGER_S", 60.0)
+    with writer.together():
+        writer.put_all(statements.INSERT_EVENT, [event(1), event(2)], appends=True)
+    first = writer.flushed()
+    writer.put(statements.INSERT_EVENT, event(3), appends=True)
+    second = writer.flushed()
+    for future in (first, second):
+        await asyncio.wait_for(asyncio.wrap_future(future), 5)
+    assert writer.health().committed == 3
+    assert writer.health().groups <= 2
+
+
+def test_no_flush_is_forgotten_however_many_come_at_once(
+    engine: Engine, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER_S", 60.0)
+
+    def flush_often(thread: int) -> None:
+        for number in range(100):
+            writer.put(statements.INSERT_EVENT, event(1000 * thread + number), appends=True)
+            writer.flush_blocking(10)
+
+    threads = [threading.Thread(target=flush_often, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(seqs(engine)) == 800
+    assert writer._bell.qsize() <= 1
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def caller_id(number: str) -> dict[str, Any]:

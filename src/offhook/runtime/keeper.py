@@ -3,8 +3,8 @@
 Whatever lives tells the keeper that it has changed. `touch`: its facts are written within `LINGER_S`, once for all that
 happened meanwhile. `hurry`: they are written now, with whatever else is in a hurry, and what is said to the world
 through `hold` (a SIP message that the far end will not let us say twice) waits for that. `drop`: it is over, which is
-written within `PATIENT_S`. Events of the media engine are
-acknowledged when the facts that they led to are durable; until then the engine would tell the next server again.
+written within `PATIENT_S`. Events of the media engine are acknowledged when the facts that they led to are durable;
+until then the engine would tell the next server again.
 
 It knows neither calls nor SIP. Where the disk does not take facts for `HOLD_MOST_S`, the world goes on without: running
 calls are worth more than the promise to survive a crash that has not come.

@@ -209,8 +209,10 @@ class Writer:
             self._bell.put(None)
 
     def _hurry(self) -> None:
-        self._urgent = True
-        self._bell.put(None)
+        # What was put before is taken by the round that was asked for already.
+        if not self._urgent:
+            self._urgent = True
+            self._bell.put(None)
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────────
 
