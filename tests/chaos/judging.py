@@ -36,6 +36,7 @@ from tests.chaos.standing import (
     absent_s,
     hung_up,
     left_at,
+    unheard,
 )
 from tests.chaos.traffic import Traffic
 
@@ -188,8 +189,10 @@ def _not_ended(life: Life, absences: Sequence[Absence]) -> Iterator[str]:
     for leg, dialog in life.legs.items():
         if not dialog.over:
             yield f"{leg}: never ended"
-        elif dialog.ended in (Ended.DEAF, Ended.UNACKNOWLEDGED) or (
-            dialog.ended is Ended.UNKNOWN and not hung_up(dialog, absences)
+        elif (
+            dialog.ended is Ended.DEAF
+            or (dialog.ended is Ended.UNACKNOWLEDGED and not unheard(dialog, absences))
+            or (dialog.ended is Ended.UNKNOWN and not hung_up(dialog, absences))
         ):
             yield f"{leg}: {dialog.ended.value}"
         elif not dialog.up_at:

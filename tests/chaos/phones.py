@@ -52,6 +52,8 @@ class Dialog:
     status: int = 0
     """The final status of the INVITE."""
     begun_at: float = 0.0
+    answered_at: float = 0.0
+    """Our first 200 left, where we are called."""
     up_at: float = 0.0
     """Its 200 was acknowledged: by us where we call, by them where we are called."""
     over_at: float = 0.0
@@ -120,6 +122,7 @@ class Dialog:
         """Answer with 200 until it is acknowledged (section 13.3.1.4). False: it never was, or the call is over."""
         assert self.talk.first is not None
         self.status = 200
+        self.answered_at = asyncio.get_running_loop().time()
         pause, waited = T1_S, 0.0
         self._answer(self.talk.first, 200, self.offer)
         while not await self.until(lambda: bool(self.up_at) or self.over, pause):

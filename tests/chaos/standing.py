@@ -98,6 +98,14 @@ def hung_up(dialog: Dialog, absences: Sequence[Absence]) -> bool:
     return dialog.ended is Ended.OURS or (dialog.ended is Ended.THEIRS and bool(dialog.bye_at))
 
 
+def unheard(dialog: Dialog, absences: Sequence[Absence]) -> bool:
+    """Whether its 200 could not be acknowledged: nobody does whose whole time to do so, 64 times T1 (section 13.3.1.4),
+    fell in an absence. It was still in set-up if it was not acknowledged when the kill came."""
+    return dialog.ended is Ended.UNACKNOWLEDGED and any(
+        each.killed_at - MARGIN_S <= dialog.answered_at and dialog.over_at <= each.ready_at for each in absences
+    )
+
+
 def left_at(dialog: Dialog) -> float:
     """From when it says and hears nothing any more."""
     return dialog.bye_at or dialog.over_at or float("inf")

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.chaos.phones import Ended, Phones
-from tests.chaos.standing import Absence, hung_up
+from tests.chaos.standing import Absence, hung_up, unheard
 
 AWAY = Absence(100.0, 160.0)
 TIMEOUT_S = 32.0
@@ -25,3 +25,19 @@ def test_a_far_end_has_hung_up(ended: Ended, bye_at: float, took_s: float, good:
     dialog = Phones(("127.0.0.1", 5060)).calling("1", "2", ("127.0.0.1", 4000))
     dialog.ended, dialog.bye_at, dialog.over_at = ended, bye_at, bye_at + took_s
     assert hung_up(dialog, [AWAY]) is good
+
+
+@pytest.mark.parametrize(
+    ("ended", "answered_at", "took_s", "excused"),
+    [
+        pytest.param(Ended.UNACKNOWLEDGED, 110.0, TIMEOUT_S, True, id="nobody was there all the while"),
+        pytest.param(Ended.UNACKNOWLEDGED, 99.9, TIMEOUT_S, True, id="the kill came before the ACK could leave"),
+        pytest.param(Ended.UNACKNOWLEDGED, 99.5, TIMEOUT_S, False, id="somebody was there at first"),
+        pytest.param(Ended.UNACKNOWLEDGED, 140.0, TIMEOUT_S, False, id="somebody was there at last"),
+        pytest.param(Ended.HANGING, 110.0, TIMEOUT_S, False, id="something else"),
+    ],
+)
+def test_an_answer_could_not_be_acknowledged(ended: Ended, answered_at: float, took_s: float, excused: bool) -> None:
+    dialog = Phones(("127.0.0.1", 5060)).calling("1", "2", ("127.0.0.1", 4000))
+    dialog.ended, dialog.answered_at, dialog.over_at = ended, answered_at, answered_at + took_s
+    assert unheard(dialog, [AWAY]) is excused
