@@ -198,7 +198,9 @@ class Dialog:
             return
         match message.method:
             case "ACK":
-                if self.talk.first is not None and self.status == 200 and not self.up_at:
+                # Whoever has given up is not connected by an ACK that comes after all.
+                waits = self.status == 200 and self.ended is not Ended.UNACKNOWLEDGED
+                if self.talk.first is not None and waits and not self.up_at:
                     self.up_at = asyncio.get_running_loop().time()
             case "BYE":
                 self._answer(message, 200)
