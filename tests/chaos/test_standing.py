@@ -3,6 +3,7 @@
 import pytest
 from tests.chaos.phones import Ended, Phones
 from tests.chaos.standing import Absence, hung_up, unheard
+from tests.support.sip_peer import Message
 
 AWAY = Absence(100.0, 160.0)
 TIMEOUT_S = 32.0
@@ -41,3 +42,15 @@ def test_an_answer_could_not_be_acknowledged(ended: Ended, answered_at: float, t
     dialog = Phones(("127.0.0.1", 5060)).calling("1", "2", ("127.0.0.1", 4000))
     dialog.ended, dialog.answered_at, dialog.over_at = ended, answered_at, answered_at + took_s
     assert unheard(dialog, [AWAY]) is excused
+
+
+async def test_an_ack_connects_whoever_still_waits_for_it() -> None:
+    via = ("Via", "SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1")
+    invite, ack = (
+        Message(0.0, ("127.0.0.1", 5060), f"{name} sip:2@127.0.0.1 SIP/2.0", (via,), "") for name in ("INVITE", "ACK")
+    )
+    for ended, connected in ((None, True), (Ended.UNACKNOWLEDGED, False)):
+        dialog = Phones(("127.0.0.1", 5060)).calling("1", "2", ("127.0.0.1", 4000))
+        dialog.talk.first, dialog.status, dialog.ended = invite, 200, ended
+        dialog.take(ack)
+        assert bool(dialog.up_at) is connected
