@@ -92,7 +92,7 @@ def hung_up(dialog: Dialog, absences: Sequence[Absence]) -> bool:
     Nobody answers a BYE whose whole time, 64 times T1 (section 17.1.2.2), fell in an absence.
     """
     if dialog.ended is Ended.DEAF:
-        return any(each.killed_at <= dialog.bye_at and dialog.over_at <= each.ready_at for each in absences)
+        return any(_fell_in(each, dialog.bye_at, dialog.over_at) for each in absences)
     if dialog.ended is Ended.UNKNOWN:
         return any(dialog.bye_at <= each.killed_at <= dialog.over_at for each in absences)
     return dialog.ended is Ended.OURS or (dialog.ended is Ended.THEIRS and bool(dialog.bye_at))
@@ -102,8 +102,14 @@ def unheard(dialog: Dialog, absences: Sequence[Absence]) -> bool:
     """Whether its 200 could not be acknowledged: nobody does whose whole time to do so, 64 times T1 (section 13.3.1.4),
     fell in an absence. It was still in set-up if it was not acknowledged when the kill came."""
     return dialog.ended is Ended.UNACKNOWLEDGED and any(
-        each.killed_at - MARGIN_S <= dialog.answered_at and dialog.over_at <= each.ready_at for each in absences
+        _fell_in(each, dialog.answered_at, dialog.over_at) for each in absences
     )
+
+
+def _fell_in(absence: Absence, begun_at: float, over_at: float) -> bool:
+    """Give or take a moment: what came just before the kill still waited for the disk, and what has waited in the
+    sockets is read when the server is ready."""
+    return absence.killed_at - MARGIN_S <= begun_at and over_at <= absence.ready_at + MARGIN_S
 
 
 def left_at(dialog: Dialog) -> float:

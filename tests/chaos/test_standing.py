@@ -18,6 +18,8 @@ TIMEOUT_S = 32.0
         pytest.param(Ended.UNKNOWN, 99.9, 62.0, True, id="481, a kill between"),
         pytest.param(Ended.UNKNOWN, 50.0, 0.1, False, id="481, no kill"),
         pytest.param(Ended.DEAF, 110.0, TIMEOUT_S, True, id="nobody was there all the while"),
+        pytest.param(Ended.DEAF, 99.9, TIMEOUT_S, True, id="the kill came before the answer could leave"),
+        pytest.param(Ended.DEAF, 128.1, TIMEOUT_S, True, id="it gave up as the server began to read"),
         pytest.param(Ended.DEAF, 99.0, TIMEOUT_S, False, id="somebody was there at first"),
         pytest.param(Ended.DEAF, 140.0, TIMEOUT_S, False, id="somebody was there at last"),
     ],
